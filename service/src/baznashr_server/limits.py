@@ -1,0 +1,31 @@
+"""Every limit of the service, each with its reason. Units are in the names."""
+
+MAX_TEXT_BYTES = 1 << 20
+"""Of one text as UTF-8. Longer than any article seen; bounds the work of one call to some 20 ms."""
+MAX_BATCH_DOCUMENTS = 256
+"""At 256 the cost of a call is spread thin enough; larger batches only hold the writer longer."""
+MAX_MESSAGE_BYTES = 4 << 20
+"""Of one gRPC message, gRPC's own default; a batch's texts must fit."""
+MAX_ID_BYTES = 256
+"""Of a document id as UTF-8: room for a URL's path, small enough for an index key."""
+MAX_FIELD_BYTES = 4096
+"""Of a title, source or URL as UTF-8."""
+MAX_LABELS = 32
+MAX_LABEL_BYTES = 256
+"""Of a label's key, and of its value, as UTF-8."""
+MAX_MATCHES = 20
+"""In one answer; an editor reads the first few."""
+MAX_CORPORA = 1024
+"""Each costs at most 64 KiB while it is empty."""
+MAX_CORPUS_NAME_CHARS = 64
+MAX_WINDOW_DAYS = 36_500
+MAX_SOURCE_RANKS = 1000
+MAX_FUTURE_DAYS = 366
+"""How far ahead of the clock ``published_at`` may lie; clocks and time zones err by less."""
+EARLIEST_PUBLISHED_YEAR = 1800
+MAX_CLUSTER_PAGE = 1000
+"""Members in one answer of ``list_cluster``."""
+MAX_STREAM_IN_FLIGHT = 64
+"""Unanswered items of one stream, told to the client when it opens."""
+MAX_NOTE_BYTES = 4096
+"""Of an override's note as UTF-8."""
