@@ -94,6 +94,14 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredId:
+    """Names a stored document where a text could stand, as in ``compare(StoredId("a1"), text)``."""
+
+    id: str
+    corpus: str = DEFAULT_CORPUS
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of a text: code points, end exclusive."""
 
