@@ -1,0 +1,78 @@
+# What a contributor runs. Each target brings .venv up to date first, which takes no time when nothing changed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+# Extra arguments for the target's command, as in: make test ARGS="tests/text -k zwnj"
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Create or update .venv from uv.lock
+	@tooling/setup.sh
+
+.PHONY: demo
+demo: setup ## Serve an empty store, ingest the sample articles, print the verdicts
+	@$(BIN)/python tooling/demo.py $(ARGS)
+
+.PHONY: test
+test: setup ## Run the tests
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: lint types contracts proto generated ## Run every check, then the tests
+	@$(MAKE) test
+
+.PHONY: fmt
+fmt: setup ## Format Python and proto files, fix what ruff can fix
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+	@$(BIN)/buf format --write
+
+.PHONY: lint
+lint: setup ## Check style, format, and that every test says what it proves
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/interrogate --quiet tests
+
+.PHONY: types
+types: setup ## Check types, the client's also for its oldest Python
+	@$(BIN)/mypy
+	@$(BIN)/mypy --python-version 3.10 client/src
+
+.PHONY: contracts
+contracts: setup ## Check which module may import which
+	@$(BIN)/lint-imports
+
+.PHONY: proto
+proto: setup ## Check the proto files: style, format, nothing broken since the last release
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code
+	@tooling/breaking.sh
+
+.PHONY: gen
+gen: setup ## Generate code and tables from their sources
+	@$(BIN)/python tooling/build_canonical_table.py
+
+.PHONY: generated
+generated: setup ## Check that generated files are up to date
+	@$(BIN)/python tooling/build_canonical_table.py --check
+
+.PHONY: bench
+bench: ## Measure speed and memory against the peers
+	@tooling/setup.sh bench
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: quality
+quality: ## Measure verdicts against the labelled pairs and the peers
+	@tooling/setup.sh bench
+	@$(BIN)/python -m benchmarks.quality $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the environment and everything derived
+	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
