@@ -1,0 +1,1 @@
+"""Generated code of the wire contract, package ``baznashr.v1``. Use ``baznashr.wire`` to convert its messages."""
