@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Extra arguments for the target's command, as in: make test ARGS="tests/text -k zwnj"
 ARGS ?=
+# The uv that setup.sh found or installed, for scripts that run tools of their own
+export UV := .uv/uv
 
 .PHONY: help
 help: ## List the targets
@@ -31,7 +33,7 @@ check: lint types contracts proto generated ## Run every check, then the tests
 fmt: setup ## Format Python and proto files, fix what ruff can fix
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
-	@$(BIN)/buf format --write
+	@$(BIN)/buf format proto --write
 
 .PHONY: lint
 lint: setup ## Check style, format, and that every test says what it proves
@@ -49,17 +51,19 @@ contracts: setup ## Check which module may import which
 	@$(BIN)/lint-imports
 
 .PHONY: proto
-proto: setup ## Check the proto files: style, format, nothing broken since the last release
-	@$(BIN)/buf lint
-	@$(BIN)/buf format --diff --exit-code
-	@tooling/breaking.sh
+proto: setup ## Check the proto files: style, format, nothing broken since proto/baseline.binpb
+	@$(BIN)/buf lint proto
+	@$(BIN)/buf format proto --diff --exit-code
+	@$(BIN)/buf breaking proto --against proto/baseline.binpb
 
 .PHONY: gen
 gen: setup ## Generate code and tables from their sources
+	@tooling/gen.sh
 	@$(BIN)/python tooling/build_canonical_table.py
 
 .PHONY: generated
 generated: setup ## Check that generated files are up to date
+	@tooling/check_generated.sh
 	@$(BIN)/python tooling/build_canonical_table.py --check
 
 .PHONY: bench

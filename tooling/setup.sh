@@ -59,12 +59,12 @@ find_uv() {
     is_recent .uv/bin/uv && echo .uv/bin/uv && return
     "$1" -m venv .uv >>"$LOG" 2>&1 ||
         fail "$1 cannot create virtual environments: install its venv module (Debian: apt-get install python3-venv)."
-    .uv/bin/python -m pip install --quiet "uv==$UV_VERSION" >>"$LOG" 2>&1 ||
+    .uv/bin/python -m pip install "uv==$UV_VERSION" >>"$LOG" 2>&1 ||
         fail "uv $UV_VERSION could not be installed from PyPI: check the network or pip's index settings ($LOG has pip's words)."
     echo .uv/bin/uv
 }
 
-if [[ -f $STAMP && "$(<"$STAMP")" == "$(fingerprint)" ]] && .venv/bin/python -c '' 2>/dev/null; then
+if [[ -f $STAMP && "$(<"$STAMP")" == "$(fingerprint)" && -x .uv/uv ]] && .venv/bin/python -c '' 2>/dev/null; then
     exit 0
 fi
 
@@ -78,6 +78,7 @@ groups=()
 for group in "$@"; do groups+=(--group "$group"); done
 unset VIRTUAL_ENV
 export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
-"$uv" sync --quiet --frozen --inexact --python "$python" ${groups[@]+"${groups[@]}"} >>"$LOG" 2>&1 ||
+"$uv" sync --frozen --inexact --python "$python" ${groups[@]+"${groups[@]}"} >>"$LOG" 2>&1 ||
     fail "the packages of uv.lock could not be installed: check that PyPI can be reached ($LOG has uv's words)."
+ln -sf "$(realpath "$(command -v "$uv")")" .uv/uv
 fingerprint >"$STAMP"
