@@ -1,7 +1,7 @@
 """The exceptions of the client and of the in-process engine.
 
     BaznashrError
-    ├── InvalidArgument            the call can never succeed as it is
+    ├── InvalidArgument            MALFORMED_MESSAGE; the call can never succeed as it is
     │   ├── InvalidText            EMPTY_TEXT, TEXT_TOO_LARGE, MALFORMED_TEXT
     │   ├── InvalidDocument        INVALID_DOCUMENT_ID, INVALID_PUBLISHED_AT, INVALID_FIELD
     │   ├── InvalidBatch           EMPTY_BATCH, BATCH_TOO_LARGE, DUPLICATE_DOCUMENT_ID
@@ -25,7 +25,7 @@
     ├── DeadlineExceeded           DEADLINE_EXCEEDED                                 retriable
     ├── Cancelled                  CANCELLED
     ├── NotImplementedByServer     UNIMPLEMENTED
-    ├── InternalError              INTERNAL
+    ├── InternalError              INTERNAL, UNREADABLE_ANSWER
     └── StoreError                 only in process and on the server's command line
         ├── DataFolderInUse        DATA_FOLDER_IN_USE
         ├── FormatMismatch         FORMAT_MISMATCH

@@ -297,3 +297,19 @@ class CorpusStats:
     """Of the tables in memory."""
     profile: str
     newest_published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    version: str
+    """The release it runs."""
+    profile: str
+    started_at: datetime
+    """When the process began to serve."""
+    corpora: int
+    documents: int
+    """Stored, in all corpora."""
+    memory_bytes: int
+    """Of the tables in memory, in all corpora."""
+    read_only_reason: str | None = None
+    """Why the server takes no writes; None while it takes them."""

@@ -1,0 +1,130 @@
+"""Corpora, their policies and statistics, and the server's status."""
+
+from __future__ import annotations
+
+from baznashr import types
+from baznashr.v1 import admin_service_pb2, corpus_pb2
+from baznashr.wire._base import EnumTable, build, required_time, time_from_message, time_to_message
+from baznashr.wire._judgement import VERDICTS
+
+_INDEX_POLICIES = EnumTable(types.IndexPolicy, corpus_pb2.IndexPolicy, "INDEX_POLICY")
+_DEFAULT_POLICY = types.Policy()
+
+
+def corpus_name(name: str) -> str:
+    """Return the corpus that a request names; an empty name means the default one."""
+    return name or types.DEFAULT_CORPUS
+
+
+def policy_to_message(policy: types.Policy) -> corpus_pb2.Policy:
+    return build(
+        corpus_pb2.Policy,
+        thresholds=corpus_pb2.Thresholds(near_duplicate=policy.thresholds.near_duplicate),
+        repeated_verdicts=corpus_pb2.VerdictSet(
+            verdicts=[VERDICTS.number(verdict) for verdict in policy.repeated_verdicts]
+        ),
+        index_policy=_INDEX_POLICIES.number(policy.index_policy),
+        source_ranks=policy.source_ranks,
+    )
+
+
+def policy_from_message(message: corpus_pb2.Policy) -> types.Policy:
+    """Read a policy; what is unset takes the default."""
+    thresholds = _DEFAULT_POLICY.thresholds
+    if message.thresholds.HasField("near_duplicate"):
+        thresholds = types.Thresholds(near_duplicate=message.thresholds.near_duplicate)
+    repeated_verdicts = _DEFAULT_POLICY.repeated_verdicts
+    if message.HasField("repeated_verdicts"):
+        repeated_verdicts = tuple(
+            VERDICTS.member(verdict, "repeated_verdicts") for verdict in message.repeated_verdicts.verdicts
+        )
+    index_policy = _DEFAULT_POLICY.index_policy
+    if message.index_policy != corpus_pb2.INDEX_POLICY_UNSPECIFIED:
+        index_policy = _INDEX_POLICIES.member(message.index_policy, "index_policy")
+    return types.Policy(
+        thresholds=thresholds,
+        repeated_verdicts=repeated_verdicts,
+        index_policy=index_policy,
+        source_ranks=tuple(message.source_ranks),
+    )
+
+
+def corpus_to_message(corpus: types.Corpus) -> corpus_pb2.Corpus:
+    return corpus_pb2.Corpus(
+        name=corpus.name,
+        window_days=corpus.window_days,
+        keep_text=corpus.keep_text,
+        policy=policy_to_message(corpus.policy),
+        policy_version=corpus.policy_version,
+        created_at=time_to_message(corpus.created_at, "created_at"),
+    )
+
+
+def corpus_from_message(message: corpus_pb2.Corpus) -> types.Corpus:
+    return types.Corpus(
+        name=message.name,
+        window_days=message.window_days,
+        keep_text=message.keep_text,
+        policy=policy_from_message(message.policy),
+        policy_version=message.policy_version,
+        created_at=time_from_message(message, "created_at"),
+    )
+
+
+def corpus_stats_to_message(stats: types.CorpusStats) -> corpus_pb2.CorpusStats:
+    return corpus_pb2.CorpusStats(
+        corpus=stats.corpus,
+        documents=stats.documents,
+        indexed_documents=stats.indexed_documents,
+        clusters=stats.clusters,
+        verdicts=[
+            corpus_pb2.VerdictCount(verdict=VERDICTS.number(types.Verdict(verdict)), documents=documents)
+            for verdict, documents in stats.verdicts.items()
+        ],
+        self_repeating=stats.self_repeating,
+        text_bytes=stats.text_bytes,
+        stored_bytes=stats.stored_bytes,
+        memory_bytes=stats.memory_bytes,
+        profile=stats.profile,
+        newest_published_at=time_to_message(stats.newest_published_at, "newest_published_at"),
+    )
+
+
+def corpus_stats_from_message(message: corpus_pb2.CorpusStats) -> types.CorpusStats:
+    return types.CorpusStats(
+        corpus=message.corpus,
+        documents=message.documents,
+        indexed_documents=message.indexed_documents,
+        clusters=message.clusters,
+        verdicts={VERDICTS.member(count.verdict, "verdicts").value: count.documents for count in message.verdicts},
+        self_repeating=message.self_repeating,
+        text_bytes=message.text_bytes,
+        stored_bytes=message.stored_bytes,
+        memory_bytes=message.memory_bytes,
+        profile=message.profile,
+        newest_published_at=time_from_message(message, "newest_published_at"),
+    )
+
+
+def server_status_to_message(status: types.ServerStatus) -> admin_service_pb2.ServerStatus:
+    return admin_service_pb2.ServerStatus(
+        version=status.version,
+        profile=status.profile,
+        started_at=time_to_message(status.started_at, "started_at"),
+        read_only_reason=status.read_only_reason or "",
+        corpora=status.corpora,
+        documents=status.documents,
+        memory_bytes=status.memory_bytes,
+    )
+
+
+def server_status_from_message(message: admin_service_pb2.ServerStatus) -> types.ServerStatus:
+    return types.ServerStatus(
+        version=message.version,
+        profile=message.profile,
+        started_at=required_time(message, "started_at"),
+        read_only_reason=message.read_only_reason or None,
+        corpora=message.corpora,
+        documents=message.documents,
+        memory_bytes=message.memory_bytes,
+    )
