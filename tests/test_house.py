@@ -116,6 +116,12 @@ def test_inline_exceptions_have_reasons() -> None:
     assert not found
 
 
+@pytest.mark.parametrize("copy", ["client/LICENSE", "service/LICENSE", "service/NOTICE"])
+def test_packages_carry_the_license(copy: str) -> None:
+    """What each package ships is the project's own license and notice, word for word."""
+    assert (ROOT / copy).read_bytes() == (ROOT / Path(copy).name).read_bytes()
+
+
 def test_decisions_are_indexed() -> None:
     """Every decision record is listed in the index, and nothing else is."""
     folder = ROOT / "docs" / "adr"

@@ -1,35 +1,35 @@
 """The exceptions of the client and of the in-process engine.
 
-    BaznashrError
-    ├── InvalidArgument            MALFORMED_MESSAGE; the call can never succeed as it is
-    │   ├── InvalidText            EMPTY_TEXT, TEXT_TOO_LARGE, MALFORMED_TEXT
-    │   ├── InvalidDocument        INVALID_DOCUMENT_ID, INVALID_PUBLISHED_AT, INVALID_FIELD
-    │   ├── InvalidBatch           EMPTY_BATCH, BATCH_TOO_LARGE, DUPLICATE_DOCUMENT_ID
-    │   ├── InvalidCorpus          INVALID_CORPUS_NAME, INVALID_POLICY
-    │   └── MessageTooLarge        MESSAGE_TOO_LARGE
-    ├── NotFound
-    │   ├── DocumentNotFound       DOCUMENT_NOT_FOUND
-    │   └── CorpusNotFound         CORPUS_NOT_FOUND
-    ├── AlreadyExists
-    │   ├── DocumentIdReused       DOCUMENT_ID_REUSED
-    │   └── CorpusExists           CORPUS_EXISTS
-    ├── FailedPrecondition
-    │   ├── ProfileMismatch        PROFILE_MISMATCH
-    │   ├── ReadOnly               READ_ONLY
-    │   ├── TextNotKept            TEXT_NOT_KEPT
-    │   └── LimitReached           LIMIT_REACHED
-    ├── Unauthenticated            UNAUTHENTICATED
-    ├── PermissionDenied           PERMISSION_DENIED
-    ├── QuotaExceeded              QUOTA_EXCEEDED
-    ├── Unavailable                OVERLOADED, SHUTTING_DOWN, UNREACHABLE            retriable
-    ├── DeadlineExceeded           DEADLINE_EXCEEDED                                 retriable
-    ├── Cancelled                  CANCELLED
-    ├── NotImplementedByServer     UNIMPLEMENTED
-    ├── InternalError              INTERNAL, UNREADABLE_ANSWER
-    └── StoreError                 only in process and on the server's command line
-        ├── DataFolderInUse        DATA_FOLDER_IN_USE
-        ├── FormatMismatch         FORMAT_MISMATCH
-        └── StoreDamaged           STORE_DAMAGED
+BaznashrError
+├── InvalidArgument            MALFORMED_MESSAGE; the call can never succeed as it is
+│   ├── InvalidText            EMPTY_TEXT, TEXT_TOO_LARGE, MALFORMED_TEXT
+│   ├── InvalidDocument        INVALID_DOCUMENT_ID, INVALID_PUBLISHED_AT, INVALID_FIELD
+│   ├── InvalidBatch           EMPTY_BATCH, BATCH_TOO_LARGE, DUPLICATE_DOCUMENT_ID
+│   ├── InvalidCorpus          INVALID_CORPUS_NAME, INVALID_POLICY
+│   └── MessageTooLarge        MESSAGE_TOO_LARGE
+├── NotFound
+│   ├── DocumentNotFound       DOCUMENT_NOT_FOUND
+│   └── CorpusNotFound         CORPUS_NOT_FOUND
+├── AlreadyExists
+│   ├── DocumentIdReused       DOCUMENT_ID_REUSED
+│   └── CorpusExists           CORPUS_EXISTS
+├── FailedPrecondition
+│   ├── ProfileMismatch        PROFILE_MISMATCH
+│   ├── ReadOnly               READ_ONLY
+│   ├── TextNotKept            TEXT_NOT_KEPT
+│   └── LimitReached           LIMIT_REACHED
+├── Unauthenticated            UNAUTHENTICATED
+├── PermissionDenied           PERMISSION_DENIED
+├── QuotaExceeded              QUOTA_EXCEEDED
+├── Unavailable                OVERLOADED, SHUTTING_DOWN, UNREACHABLE            retriable
+├── DeadlineExceeded           DEADLINE_EXCEEDED                                 retriable
+├── Cancelled                  CANCELLED
+├── NotImplementedByServer     UNIMPLEMENTED
+├── InternalError              INTERNAL, UNREADABLE_ANSWER
+└── StoreError                 only in process and on the server's command line
+    ├── DataFolderInUse        DATA_FOLDER_IN_USE
+    ├── FormatMismatch         FORMAT_MISMATCH
+    └── StoreDamaged           STORE_DAMAGED
 """
 
 from __future__ import annotations
