@@ -1,0 +1,225 @@
+"""A multimap from 64-bit keys to slots in flat arrays, growing one partition at a time.
+
+An entry is one uint64: 32 bits of its key above the slot plus one; zero is empty. A key's low byte names one of 256
+partitions; within it entries lie by linear probing from the home place `key32 * capacity >> 32`, and deletion shifts
+followers back, so no tombstone is left (Knuth, TAOCP 3, 6.4, algorithm R). Growth allocates larger partitions for
+all and moves them one by one as documents arrive; a partition is always wholly in the old array or in the new one.
+
+Keys that differ may share partition and 32 bits (about n/2^40 of n keys): a lookup may name a slot too many, never one
+too few, save for keys that hold `max_postings` slots already, to which no more are added.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baznashr_server.kernel import kernel
+
+PARTITIONS = 256
+FIRST_CAPACITY = 32
+"""Entries of a partition when the first document comes: 64 KiB a table."""
+GROWTH = 1.5
+MAX_LOAD = 0.8
+"""Linear probing's mean miss costs 13 probes at this load (Knuth), all in one or two cache lines."""
+
+U64 = NDArray[np.uint64]
+
+
+class Arrays(NamedTuple):
+    """What the kernels work on."""
+
+    old: U64
+    """uint64[256, c]: partitions not yet moved."""
+    new: U64
+    """uint64[256, d]: partitions moved; the same array as `old` when no growth is under way."""
+    moved: NDArray[np.bool_]
+    """bool[256]."""
+    counts: NDArray[np.int64]
+    """int64[256]: entries of each partition."""
+
+
+@kernel
+def _place(part, key32, entry):  # type: ignore[no-untyped-def]
+    """Put *entry* into the first free place of a partition that has one."""
+    size = part.size
+    at = np.int64((np.uint64(key32) * np.uint64(size)) >> np.uint64(32))
+    while part[at] != 0:
+        at = at + 1 if at + 1 < size else 0
+    part[at] = entry
+
+
+@kernel
+def move_partition(arrays, p):  # type: ignore[no-untyped-def]
+    """Move partition *p* to the new array, if it is not there yet."""
+    old, new, moved, _ = arrays
+    if moved[p]:
+        return
+    source, target = old[p], new[p]
+    for i in range(source.size):
+        entry = source[i]
+        if entry != 0:
+            _place(target, entry >> np.uint64(32), entry)
+    moved[p] = True
+
+
+@kernel
+def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-untyped-def]
+    """Add *slot* under keys[start:]; return the position of the first key that found its partition full, and drops.
+
+    A key that holds *max_postings* slots is left as it is and counted as a drop.
+    """
+    old, new, moved, counts = arrays
+    drops = 0
+    for i in range(start, keys.size):
+        key = keys[i]
+        p = np.int64(key & np.uint64(PARTITIONS - 1))
+        if counts[p] + 1 >= old.shape[1] and not moved[p]:
+            move_partition(arrays, p)
+        part = new[p] if moved[p] else old[p]
+        size = part.size
+        if counts[p] + 1 >= size:
+            return i, drops
+        key32 = key >> np.uint64(32)
+        at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
+        held = 0
+        while part[at] != 0:
+            held += part[at] >> np.uint64(32) == key32
+            at = at + 1 if at + 1 < size else 0
+        if held >= max_postings:
+            drops += 1
+            continue
+        part[at] = (key32 << np.uint64(32)) | np.uint64(slot + 1)
+        counts[p] += 1
+    return keys.size, drops
+
+
+@kernel
+def _close_gap(part, gap):  # type: ignore[no-untyped-def]
+    """Empty place *gap* and shift back the entries that probing could no longer reach."""
+    size = part.size
+    at = gap
+    while True:
+        at = at + 1 if at + 1 < size else 0
+        entry = part[at]
+        if entry == 0:
+            break
+        home = np.int64(((entry >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+        if (at - home) % size >= (at - gap) % size:
+            part[gap] = entry
+            gap = at
+    part[gap] = np.uint64(0)
+
+
+@kernel
+def remove_kernel(arrays, keys, slot):  # type: ignore[no-untyped-def]
+    """Remove *slot* from under each of *keys*; return how many entries went."""
+    old, new, moved, counts = arrays
+    removed = 0
+    for key in keys:
+        p = np.int64(key & np.uint64(PARTITIONS - 1))
+        part = new[p] if moved[p] else old[p]
+        size = part.size
+        key32 = key >> np.uint64(32)
+        wanted = (key32 << np.uint64(32)) | np.uint64(slot + 1)
+        at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
+        while part[at] != 0 and part[at] != wanted:
+            at = at + 1 if at + 1 < size else 0
+        if part[at] == wanted:
+            _close_gap(part, at)
+            counts[p] -= 1
+            removed += 1
+    return removed
+
+
+@kernel
+def find_kernel(arrays, key, out, start):  # type: ignore[no-untyped-def]
+    """Write the slots under *key* to out[start:] as far as they fit; return the end of what was written."""
+    old, new, moved, _ = arrays
+    p = np.int64(key & np.uint64(PARTITIONS - 1))
+    part = new[p] if moved[p] else old[p]
+    size = part.size
+    key32 = key >> np.uint64(32)
+    at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
+    end = start
+    while part[at] != 0 and end < out.size:
+        if part[at] >> np.uint64(32) == key32:
+            out[end] = np.int64(part[at] & np.uint64(0xFFFFFFFF)) - 1
+            end += 1
+        at = at + 1 if at + 1 < size else 0
+    return end
+
+
+def _partitions(capacity: int) -> U64:
+    return np.zeros((PARTITIONS, capacity), np.uint64)
+
+
+class Postings:
+    """The multimap. Not thread-safe: the corpus index locks around it."""
+
+    def __init__(self, max_postings: int) -> None:
+        self.max_postings = max_postings
+        self.drops = 0
+        """Entries not added because their key held `max_postings` slots."""
+        first = _partitions(FIRST_CAPACITY)
+        self.arrays = Arrays(first, first, np.ones(PARTITIONS, np.bool_), np.zeros(PARTITIONS, np.int64))
+        self._next = PARTITIONS
+        """The partition that growth moves next; PARTITIONS when no growth is under way."""
+
+    @property
+    def entries(self) -> int:
+        return int(self.arrays.counts.sum())
+
+    @property
+    def memory_bytes(self) -> int:
+        old, new = self.arrays.old, self.arrays.new
+        return new.nbytes + (0 if old is new else old.nbytes)
+
+    def insert(self, keys: U64, slot: int) -> None:
+        """Add *slot* under each of *keys* (uint64[k], distinct)."""
+        self._grow_a_little()
+        start = 0
+        while True:
+            start, drops = insert_kernel(self.arrays, keys, slot, self.max_postings, start)
+            self.drops += drops
+            if start == keys.size:
+                return
+            self._finish_growth()
+            self._begin_growth()
+
+    def remove(self, keys: U64, slot: int) -> int:
+        """Remove *slot* from under each of *keys*; return how many entries there were."""
+        return int(remove_kernel(self.arrays, keys, slot))
+
+    def find(self, key: int) -> NDArray[np.int64]:
+        """Return the slots under *key*."""
+        out = np.empty(self.max_postings + 1, np.int64)
+        return out[: find_kernel(self.arrays, np.uint64(key), out, 0)]
+
+    def _grow_a_little(self) -> None:
+        if self._next < PARTITIONS:
+            move_partition(self.arrays, self._next)
+            self._next += 1
+            if self._next == PARTITIONS:
+                self._drop_old()
+        elif self.entries > MAX_LOAD * self.arrays.new.size:
+            self._begin_growth()
+
+    def _begin_growth(self) -> None:
+        old = self.arrays.new
+        new = _partitions(int(old.shape[1] * GROWTH))
+        self.arrays = Arrays(old, new, np.zeros(PARTITIONS, np.bool_), self.arrays.counts)
+        self._next = 0
+
+    def _finish_growth(self) -> None:
+        if self._next == PARTITIONS:
+            return
+        for p in range(self._next, PARTITIONS):
+            move_partition(self.arrays, p)
+        self._next = PARTITIONS
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        self.arrays = self.arrays._replace(old=self.arrays.new)

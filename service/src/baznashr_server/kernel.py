@@ -1,0 +1,59 @@
+"""How the compiled kernels are built and where their machine code is kept.
+
+Numba's cache files are pickles: whoever can write them can run code as the service. They are therefore kept in one
+folder that belongs to the user the service runs as (or to root, where an image warmed it at build time) and that
+nobody else may write. Without such a folder the kernels are compiled anew at each start.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from numba import config, njit
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def cache_folder() -> Path:
+    """Return the folder asked for by ``BAZNASHR_KERNEL_CACHE``, else one below the user's cache folder."""
+    asked = os.environ.get("BAZNASHR_KERNEL_CACHE")
+    if asked:
+        return Path(asked)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "baznashr" / "kernels"
+
+
+def is_private(folder: Path) -> bool:
+    """Whether *folder* exists, belongs to this user or root, and cannot be written by anybody else."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return status.st_uid in {0, os.geteuid()} and not writable_by_others
+
+
+def _prepare() -> bool:
+    folder = cache_folder()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    if not is_private(folder):
+        return False
+    config.CACHE_DIR = str(folder)
+    return True
+
+
+CACHED = _prepare()
+"""Whether machine code is kept between runs."""
+
+
+def kernel(function: F) -> F:
+    """Compile *function* at its first call, to run without the GIL."""
+    compiled: F = njit(nogil=True, cache=CACHED)(function)
+    return compiled

@@ -1,0 +1,87 @@
+"""Structured logs on standard error: one event a line, with trace id, corpus and document id, never article text."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict
+
+_MAX_MESSAGE = 500
+_MAX_FRAMES = 20
+_MAX_CHAIN = 5
+_WITHHELD = "(withheld: may quote a text)"
+
+
+def configure(log_format: str, level: str, stream: TextIO = sys.stderr) -> None:
+    """Set up logging for the process; libraries' own lines take the same shape."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, *_rendering(log_format, stream)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_withhold_quotes, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(log_format, stream),
+            ],
+        )
+    )
+    # A library's debug lines may quote what it works on, which could be an article.
+    logging.basicConfig(handlers=[handler], level=max(logging.WARNING, level_number(level)), force=True)
+
+
+def level_number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def _rendering(log_format: str, stream: TextIO) -> list[structlog.typing.Processor]:
+    if log_format == "console":
+        return [_exception_as_text, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    return [_exception_as_text, structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def _withhold_quotes(_: object, __: str, event: EventDict) -> EventDict:
+    if not _is_safe(str(event["event"])):
+        event["event"] = _WITHHELD
+    return event
+
+
+def _is_safe(message: str) -> bool:
+    return message.isascii() and len(message) <= _MAX_MESSAGE
+
+
+def _exception_as_text(_: object, __: str, event: EventDict) -> EventDict:
+    exc_info = event.pop("exc_info", None)
+    exception = sys.exc_info()[1] if exc_info is True else exc_info[1] if isinstance(exc_info, tuple) else exc_info
+    if isinstance(exception, BaseException):
+        event["exception"] = describe(exception)
+    return event
+
+
+def describe(exception: BaseException) -> str:
+    """Return frames, type and message of *exception* and of what led to it, with nothing of an article in it.
+
+    Local variables are left out, and so is a message that may quote a text: one with letters beyond ASCII.
+    """
+    parts: list[str] = []
+    link: BaseException | None = exception
+    while link is not None and len(parts) < _MAX_CHAIN:
+        message = str(link)
+        shown = message if _is_safe(message) else _WITHHELD
+        frames = "".join(traceback.format_tb(link.__traceback__, limit=-_MAX_FRAMES))
+        parts.append(f"{frames}{type(link).__qualname__}: {shown}")
+        link = link.__cause__ or link.__context__
+    return "\ncaused by:\n".join(parts)

@@ -1,0 +1,42 @@
+"""Sizes of the index, read from the engine at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+Sizes = Mapping[str, Mapping[str, float]]
+
+OTHERS = "_others"
+"""Label of the corpora that are not exported by name; no corpus can be called so."""
+
+_HELP = {
+    "documents": "Documents stored.",
+    "indexed": "Documents that later ones are compared with.",
+    "memory_bytes": "Memory of the tables, in bytes.",
+    "largest_bucket": "Entries of the fullest bucket.",
+}
+
+
+class SizesCollector(Collector):
+    """Exports the corpora called *names* one by one and all others as one, which bounds the number of series."""
+
+    def __init__(self, read: Callable[[], Sizes], names: Iterable[str]) -> None:
+        self._read = read
+        self._names = tuple(names)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        sizes = self._read()
+        others = [size for corpus, size in sizes.items() if corpus not in self._names]
+        for key, description in _HELP.items():
+            family = GaugeMetricFamily(f"baznashr_index_{key}", description, labels=["corpus"])
+            for corpus in self._names:
+                family.add_metric([corpus], sizes.get(corpus, {}).get(key, 0))
+            together = max if key == "largest_bucket" else sum
+            family.add_metric([OTHERS], together([size[key] for size in others] or [0]))
+            yield family
+        corpora = GaugeMetricFamily("baznashr_corpora", "Corpora, the default one included.")
+        corpora.add_metric([], len(sizes))
+        yield corpora

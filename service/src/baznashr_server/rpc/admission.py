@@ -1,0 +1,97 @@
+"""How much is taken on at once, and what is said to the rest."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+from typing import Any
+
+from baznashr.errors import Unavailable
+from baznashr_server.obs.metrics import CallMetrics
+from baznashr_server.rpc.interception import Behaviour, Context, Interceptor
+from baznashr_server.rpc.methods import Method
+
+RETRY_MS = (100, 500)
+"""Refused callers come back after a random time between these, so that they do not come back together."""
+
+
+class Admission:
+    """Turns for calls and stream items, first come first served, and a bounded queue for them."""
+
+    def __init__(self, running: int, waiting: int, streams: int, metrics: CallMetrics) -> None:
+        self._turns = asyncio.Semaphore(running)
+        self._waiting = 0
+        self._waiting_limit = waiting
+        self._streams = 0
+        self._streams_limit = streams
+        self._metrics = metrics
+        metrics.running_limit.set(running)
+
+    @asynccontextmanager
+    async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
+        """Wait for a turn and hold it.
+
+        Args:
+            patient: Wait however long the queue is, as stream items do, whose window bounds them already.
+
+        Raises:
+            Unavailable: OVERLOADED, the queue is full.
+        """
+        if not patient and self._turns.locked() and self._waiting >= self._waiting_limit:
+            raise self._overloaded("too many calls are waiting")
+        await self._wait()
+        self._metrics.running.inc()
+        try:
+            yield
+        finally:
+            self._metrics.running.dec()
+            self._turns.release()
+
+    async def _wait(self) -> None:
+        arrived = perf_counter()
+        self._waiting += 1
+        self._metrics.waiting.inc()
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+            self._metrics.waiting.dec()
+        self._metrics.wait_seconds.observe(perf_counter() - arrived)
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[None]:
+        """Hold a place for a stream; Unavailable if there is none."""
+        if self._streams >= self._streams_limit:
+            raise self._overloaded("too many streams are open")
+        self._streams += 1
+        self._metrics.streams.inc()
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            self._metrics.streams.dec()
+
+    def _overloaded(self, message: str) -> Unavailable:
+        self._metrics.refused.inc()
+        delay = random.randint(*RETRY_MS)  # noqa: S311 - spreads load, keeps no secret
+        return Unavailable(message, reason="OVERLOADED", metadata={"retry_after_ms": str(delay)})
+
+
+class AdmissionInterceptor(Interceptor):
+    """Gives unary calls their turn and streams their place; the items of streams take their own turns."""
+
+    def __init__(self, admission: Admission) -> None:
+        super().__init__()
+        self._admission = admission
+
+    def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        place = self._admission.turn if method.type == "unary" else self._admission.stream
+
+        async def admitted(request: Any, context: Context) -> Any:
+            async with place():
+                return await behaviour(request, context)
+
+        return admitted

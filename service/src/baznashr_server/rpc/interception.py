@@ -1,0 +1,76 @@
+"""The common form of the server's interceptors.
+
+Each says what happens around one call of a method of the contract; health and reflection pass untouched, because they
+must work when nothing else does. Methods are wrapped once, at their first call, not at every call.
+"""
+
+from __future__ import annotations
+
+import abc
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from baznashr_server.rpc.methods import METHODS, Method
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = grpc.RpcMethodHandler[Any, Any]
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
+"""Answers one call: a unary one returns its response, a streaming one writes its responses to the context."""
+
+
+class Interceptor(grpc.aio.ServerInterceptor, abc.ABC):
+    """Wraps the methods of the contract."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    @abc.abstractmethod
+    def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        """Return *behaviour* with what this interceptor adds around it."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        path = handler_call_details.method
+        if path in self._handlers:
+            return self._handlers[path]
+        handler = await continuation(handler_call_details)
+        method = METHODS.get(path)
+        if handler is None or method is None:  # None: gRPC itself answers that there is no such method
+            return handler
+        self._handlers[path] = self._wrapped(method, handler)
+        return self._handlers[path]
+
+    def _wrapped(self, method: Method, handler: Handler) -> Handler:
+        if handler.stream_stream is None:
+            return grpc.unary_unary_rpc_method_handler(
+                self.wrap(method, handler.unary_unary), self.deserializer(handler), handler.response_serializer
+            )
+        behaviour = handler.stream_stream
+        if inspect.isasyncgenfunction(behaviour):
+            behaviour = _written(behaviour)
+        return grpc.stream_stream_rpc_method_handler(
+            self.wrap(method, behaviour), self.deserializer(handler), handler.response_serializer
+        )
+
+    def deserializer(self, handler: Handler) -> Callable[[bytes], Any]:
+        """Return what turns bytes into requests, by default as before."""
+        return handler.request_deserializer
+
+
+def _written(generator: Callable[[Any, Context], AsyncIterator[Any]]) -> Behaviour:
+    """Return *generator* as a coroutine, so that what happens to a stream happens inside of it, cancelling too."""
+
+    async def behaviour(requests: Any, context: Context) -> None:
+        async with aclosing(generator(requests, context)) as responses:  # type: ignore[type-var]
+            async for response in responses:
+                await context.write(response)
+
+    return behaviour

@@ -1,0 +1,108 @@
+"""What is measured and logged about each call."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from time import perf_counter
+from typing import Any
+
+import grpc
+import structlog
+from prometheus_client import Counter
+from structlog.contextvars import bind_contextvars
+
+from baznashr_server.obs.metrics import RpcMetrics, code_label
+from baznashr_server.rpc.errors import code_of
+from baznashr_server.rpc.interception import Behaviour, Context, Interceptor
+from baznashr_server.rpc.methods import METHODS, Method
+
+log = structlog.get_logger()
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class RpcMetricsInterceptor(Interceptor):
+    """Counts calls, messages and codes, and times calls."""
+
+    def __init__(self, metrics: RpcMetrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+        metrics.declare(METHODS.values())
+
+    def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        started, received, sent = (
+            family.labels(*method) for family in (self._metrics.started, self._metrics.received, self._metrics.sent)
+        )
+        seconds = self._metrics.seconds.labels(*method)
+        handled = {code: self._metrics.handled.labels(*method, code_label(code)) for code in grpc.StatusCode}
+        is_stream = method.type != "unary"
+
+        async def measured(request: Any, context: Context) -> Any:
+            started.inc()
+            begun = perf_counter()
+            code = grpc.StatusCode.OK
+            try:
+                if is_stream:
+                    return await behaviour(_counted(request, received), _CountingContext(context, sent))
+                received.inc()
+                response = await behaviour(request, context)
+                sent.inc()
+                return response
+            except BaseException as error:
+                code = code_of(error, context)
+                raise
+            finally:
+                handled[code].inc()
+                seconds.observe(perf_counter() - begun)
+
+        return measured
+
+
+async def _counted(requests: AsyncIterator[Any], received: Counter) -> AsyncIterator[Any]:
+    async for request in requests:
+        received.inc()
+        yield request
+
+
+class _CountingContext:
+    """A context that counts what is written to it."""
+
+    def __init__(self, context: Context, sent: Counter) -> None:
+        self._context = context
+        self._sent = sent
+
+    async def write(self, message: Any) -> None:
+        await self._context.write(message)
+        self._sent.inc()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+
+class CallLog(Interceptor):
+    """Gives each call a trace id, the caller's where it sends a ``traceparent``, and logs how it ended."""
+
+    def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        async def logged(request: Any, context: Context) -> Any:
+            bind_contextvars(trace_id=_trace_id(context), method=method.name)
+            begun = perf_counter()
+            try:
+                response = await behaviour(request, context)
+            except BaseException as error:
+                reason = getattr(error, "reason", "")
+                code = code_of(error, context).name
+                log.info("call failed", code=code, reason=reason, seconds=round(perf_counter() - begun, 6))
+                raise
+            log.debug("call", seconds=round(perf_counter() - begun, 6))
+            return response
+
+        return logged
+
+
+def _trace_id(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == "traceparent" and isinstance(value, str) and (found := _TRACEPARENT.fullmatch(value)):
+            return found[1]
+    return uuid.uuid4().hex

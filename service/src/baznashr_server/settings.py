@@ -1,0 +1,196 @@
+"""The settings of the server: flags over environment over a TOML file over defaults."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+ENV_PREFIX = "BAZNASHR_"
+_NOT_OURS = re.compile(
+    r"EVAL_DATA|FAILPOINT|TARGET|TOKEN|TIMEOUT"  # read by the tests, by the store and by the client's command
+    r"|SERVER_.*|SERVICE_.*|PORT(_.*)?"  # what Kubernetes sets in a pod beside a Service named "baznashr"
+)
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; each line of the message says which one and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: ``HOST:PORT``, ``[IPV6]:PORT``; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Read *text*; ValueError says what is wrong with it."""
+        host, colon, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+            message = f"{text!r} is no HOST:PORT"
+            raise ValueError(message)
+        return cls(host, int(port))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def with_port(self, port: int) -> Address:
+        return Address(self.host, port)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _address(value: object) -> Address | None:
+    if value is None or isinstance(value, Address):
+        return value
+    if not isinstance(value, str):
+        message = "must be a string, HOST:PORT"
+        raise ValueError(message)  # noqa: TRY004 - pydantic reports ValueError as a violation, TypeError as a bug
+    return Address.parse(value) if value else None
+
+
+def _names(value: object) -> object:
+    return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
+
+
+_Text = PlainSerializer(lambda value: "" if value is None else str(value), return_type=str)
+AddressSetting = Annotated[Address, BeforeValidator(_address), _Text]
+OptionalAddressSetting = Annotated[Address | None, BeforeValidator(_address), _Text]
+Folder = Annotated[Path, _Text]
+OptionalFolder = Annotated[Path | None, BeforeValidator(lambda value: value or None), _Text]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Settings(BaseSettings):
+    """Every setting of ``baznashr-server serve``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True, enable_decoding=False
+    )
+
+    data: Folder
+    """Folder of the store; made if it is missing. One server or engine owns it at a time."""
+    listen: AddressSetting = Address("127.0.0.1", 50051)
+    """HOST:PORT of the gRPC server; port 0 takes a free one and names it in the ready line."""
+    insecure: bool = False
+    """Serve without TLS and tokens on an address that other machines can reach."""
+    metrics: OptionalAddressSetting = Address("127.0.0.1", 9464)
+    """HOST:PORT of the Prometheus endpoint, plain HTTP; empty turns it off."""
+    metrics_corpora: Names = ("default",)
+    """Corpora whose sizes are exported under their own name, separated by commas; the others are summed up."""
+    workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 1), ge=1, le=256)
+    """Threads that run the engine. The kernels use one core each; more than the cores there are does not help."""
+    group_commit_max_documents: int = Field(512, ge=1, le=65_536)
+    """Most documents that share one durable commit."""
+    group_commit_wait_ms: float = Field(0.0, ge=0, le=1000)
+    """How long a commit waits for company, in milliseconds; whatever arrives during a commit shares the next."""
+    max_concurrent_calls: int = Field(64, ge=1, le=100_000)
+    """Calls and stream items worked on at once."""
+    max_queued_calls: int = Field(512, ge=0, le=100_000)
+    """Calls that may wait for their turn; the next is refused as OVERLOADED and told when to come back."""
+    max_streams: int = Field(256, ge=1, le=100_000)
+    """Streams open at once; the next is refused as OVERLOADED."""
+    drain_seconds: float = Field(0.0, ge=0, le=600)
+    """After SIGTERM, how long calls are still taken while health says NOT_SERVING, for load balancers to notice."""
+    grace_seconds: float = Field(20.0, ge=0, le=600)
+    """After that, how long calls in flight may take to finish before they are cancelled."""
+    reflection: bool = False
+    """Offer gRPC server reflection, for tools such as grpcurl."""
+    log_format: Literal["json", "console"] = "json"
+    """How log lines are written to standard error."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is logged; debug has one line for each call."""
+    kernel_cache: OptionalFolder = None
+    """Folder of the compiled kernels, writable by the service alone; empty takes one below the user's cache folder."""
+
+    _file: ClassVar[Path | None] = None
+
+    @model_validator(mode="after")
+    def _only_loopback_without_protection(self) -> Settings:
+        if not self.listen.is_loopback and not self.insecure:
+            message = (
+                f"listen: {self.listen} can be reached by other machines, and calls are neither encrypted nor "
+                "authenticated; listen on 127.0.0.1 or say --insecure"
+            )
+            raise ValueError(message)
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the file; nothing is read from ``.env``."""
+        file = TomlConfigSettingsSource(settings_cls, toml_file=cls._file)
+        return init_settings, env_settings, file
+
+    def to_toml(self) -> str:
+        """Return the settings as the text of a settings file."""
+        values = self.model_dump(mode="json").items()
+        return "".join(f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in values)
+
+
+def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) -> Settings:
+    """Read the settings from *flags*, the environment, and the TOML *file*, the first that has one winning.
+
+    Raises:
+        SettingsError: A value is refused, a setting is unknown, or the file cannot be read.
+    """
+    _refuse_unknown_variables()
+    if file is not None and not file.is_file():
+        message = f"config: {file} is no file"
+        raise SettingsError(message)
+    sourced = type("Settings", (Settings,), {"_file": file, "__module__": __name__})
+    try:
+        settings: Settings = sourced(**dict(flags or {}))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(violation) for violation in error.errors())) from None
+    except ValueError as error:  # the TOML file does not parse
+        message = f"config: {file}: {error}"
+        raise SettingsError(message) from None
+    return settings
+
+
+def _refuse_unknown_variables() -> None:
+    for name in os.environ:
+        setting = name.removeprefix(ENV_PREFIX)
+        if setting != name and setting.lower() not in Settings.model_fields and not _NOT_OURS.fullmatch(setting):
+            message = f"{name}: no such setting in the environment"
+            raise SettingsError(message)
+
+
+def _sentence(violation: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, violation["loc"]))
+    match violation["type"]:
+        case "missing":
+            return f"{name}: must be set, by flag, environment or file"
+        case "extra_forbidden":
+            return f"{name}: no such setting"
+    message = str(violation["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message}" if name else message

@@ -1,0 +1,61 @@
+"""Passage fingerprints: winnowed 24-gram hashes, so that texts sharing any 71 letters share a fingerprint.
+
+Winnowing (Schleimer, Wilkerson and Aiken 2003) keeps the least hash of every window of w successive k-gram hashes,
+the rightmost of equals: two texts with a common substring of w + k - 1 letters keep a common hash.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baznashr_server.kernel import kernel
+
+SIZE = 24
+WINDOW = 48
+
+
+@kernel
+def winnow_kernel(hashes):  # type: ignore[no-untyped-def]
+    """Return int64[p], ascending: the positions that winnowing keeps; the least of all where no window fits."""
+    n = hashes.size
+    kept = np.empty(n, np.int64)
+    count = 0
+    if n == 0:
+        return kept
+    least = 0
+    for i in range(n):
+        if least <= i - WINDOW:
+            least = i - WINDOW + 1
+            for j in range(least + 1, i + 1):
+                if hashes[j] <= hashes[least]:
+                    least = j
+        elif hashes[i] <= hashes[least]:
+            least = i
+        if (i >= WINDOW - 1 or i == n - 1) and (count == 0 or kept[count - 1] != least):
+            kept[count] = least
+            count += 1
+    return kept[:count]
+
+
+@kernel
+def passage_kernel(hashes):  # type: ignore[no-untyped-def]
+    """Return the distinct winnowed hashes, uint64[p] in text order, and whether one of them occurred twice."""
+    kept = winnow_kernel(hashes)
+    out = np.empty(kept.size, np.uint64)
+    size = 16
+    while size < 2 * kept.size:
+        size *= 2
+    seen = np.zeros(size, np.uint64)
+    used = np.zeros(size, np.bool_)
+    count = 0
+    for position in kept:
+        value = hashes[position]
+        at = np.int64(value & np.uint64(size - 1))
+        while used[at] and seen[at] != value:
+            at = (at + 1) & (size - 1)
+        if not used[at]:
+            used[at] = True
+            seen[at] = value
+            out[count] = value
+            count += 1
+    return out[:count], count < kept.size

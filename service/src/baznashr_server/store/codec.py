@@ -1,0 +1,57 @@
+"""How values lie in the columns: texts as Zstandard frames, arrays as little-endian bytes, times as microseconds."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from baznashr_server.limits import MAX_TEXT_BYTES
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+LEVEL = 1
+"""Zstandard's fastest ordinary level: articles shrink to about 45 % here, and to 42 % at four times the cost."""
+
+_local = threading.local()
+
+
+def compress(text: str) -> bytes:
+    """Return *text* as a Zstandard frame of its UTF-8."""
+    compressor = getattr(_local, "compressor", None)
+    if compressor is None:
+        compressor = _local.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    frame: bytes = compressor.compress(text.encode())
+    return frame
+
+
+def decompress(frame: bytes) -> str:
+    """Return the text of a frame written by `compress`."""
+    decompressor = getattr(_local, "decompressor", None)
+    if decompressor is None:
+        decompressor = _local.decompressor = zstandard.ZstdDecompressor()
+    data: bytes = decompressor.decompress(frame, max_output_size=MAX_TEXT_BYTES)
+    return data.decode()
+
+
+def to_micros(time: datetime) -> int:
+    return (time - EPOCH) // MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    return EPOCH + micros * MICROSECOND
+
+
+def array_to_blob(array: NDArray[np.generic]) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def signature_from_blob(blob: bytes) -> NDArray[np.uint32]:
+    return np.frombuffer(blob, "<u4")
+
+
+def passages_from_blob(blob: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(blob, "<u8")

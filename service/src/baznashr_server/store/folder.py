@@ -1,0 +1,56 @@
+"""A data folder and its one owner."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+from baznashr.errors import DataFolderInUse, StoreError
+
+DATABASE = "baznashr.sqlite3"
+LOCK = "LOCK"
+
+
+class DataFolder:
+    """An exclusively held folder. The lock is the kernel's (flock): it goes with the process, however that ends."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def acquire(cls, path: str | os.PathLike[str]) -> Self:
+        """Create the folder if need be, readable by its owner alone, and take it.
+
+        Raises:
+            DataFolderInUse: Another process, or another engine of this one, holds it.
+            StoreError: The path cannot be a data folder.
+        """
+        folder = Path(path).absolute()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(
+                f"{folder} cannot be used as a data folder: {error.strerror}", reason="DATA_FOLDER_UNUSABLE"
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid = os.read(lock, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(lock)
+            raise DataFolderInUse(
+                f"{folder} is in use by process {pid}; a data folder has one owner at a time", metadata={"pid": pid}
+            ) from error
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        return cls(folder, lock)
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+    def release(self) -> None:
+        os.close(self._lock)

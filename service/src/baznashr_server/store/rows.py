@@ -1,0 +1,68 @@
+"""The store's rows as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRow:
+    corpus: int
+    name: str
+    window_days: int
+    keep_text: bool
+    policy: str
+    """JSON."""
+    policy_revision: int
+    created: int
+    """Microseconds since 1970, as all times here."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    row: int
+    """0 before it is stored."""
+    corpus: int
+    id: str
+    digest: bytes
+    arrived: int
+    published: int | None
+    source: str
+    title: str
+    url: str
+    labels: str
+    """JSON."""
+    text: bytes | None
+    """Zstandard frame; None where the corpus keeps no text."""
+    text_bytes: int
+    signature: bytes
+    passages: bytes
+    letters: int
+    indexed: bool
+    cluster: int
+    verdict: str
+    judgement: str
+    """JSON."""
+
+    @property
+    def time(self) -> int:
+        """When it was published or, where that is unknown, when it arrived."""
+        return self.arrived if self.published is None else self.published
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRow:
+    cluster: int
+    corpus: int
+    canonical: int
+    pinned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideRow:
+    corpus: int
+    document_id: str
+    kind: str
+    target_id: str | None
+    note: str
+    created: int

@@ -1,0 +1,138 @@
+"""The database's tables and the connections to them."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import apsw
+import apsw.sqlite_extra
+
+from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged
+from baznashr_server.profile import Profile
+
+FORMAT = 1
+"""Of the tables below; a store of a later format is refused, one of an earlier format migrated."""
+APPLICATION_ID = 0x62617A6E
+""""bazn", for file(1) and for telling a stranger's database."""
+PAGE_SIZE = 8192
+CHECKSUM_BYTES = 8
+"""Reserved at the end of each page for cksumvfs."""
+VFS = "cksmvfs"
+CACHE_KIB = 64 * 1024
+MMAP_BYTES = 0
+"""Off: pages read through a memory map would not have their checksums verified."""
+
+SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE corpora(
+    corpus INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    window_days INTEGER NOT NULL,
+    keep_text INTEGER NOT NULL,
+    policy TEXT NOT NULL,
+    policy_revision INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE TABLE documents(
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    corpus INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    arrived INTEGER NOT NULL,
+    published INTEGER,
+    source TEXT NOT NULL,
+    title TEXT NOT NULL,
+    url TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    text BLOB,
+    text_bytes INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    passages BLOB NOT NULL,
+    letters INTEGER NOT NULL,
+    indexed INTEGER NOT NULL,
+    cluster INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    judgement TEXT NOT NULL,
+    UNIQUE(corpus, id)
+) STRICT;
+CREATE INDEX documents_by_cluster ON documents(cluster);
+CREATE TABLE clusters(
+    cluster INTEGER PRIMARY KEY AUTOINCREMENT,
+    corpus INTEGER NOT NULL,
+    canonical INTEGER NOT NULL,
+    pinned INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE overrides(
+    corpus INTEGER NOT NULL,
+    document_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    target_id TEXT,
+    note TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    PRIMARY KEY(corpus, document_id)
+) STRICT, WITHOUT ROWID;
+"""
+"""Times are microseconds since 1970, UTC. `labels`, `policy` and `judgement` are JSON. `text` is a Zstandard frame.
+`documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its centre."""
+
+
+@cache
+def _register_checksums() -> None:
+    """Register cksumvfs, once a process; it verifies every page read and computes the checksum of every page written."""
+    loader = apsw.Connection(":memory:")
+    apsw.sqlite_extra.load(loader, "cksumvfs")
+    loader.close()
+
+
+def connect(path: Path, *, writable: bool) -> apsw.Connection:
+    """Open one connection with the store's settings; the writer's commits wait for fsync (`synchronous=FULL`).
+
+    Raises:
+        StoreDamaged: SQLite cannot read the file.
+    """
+    _register_checksums()
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
+    try:
+        connection = apsw.Connection(str(path), flags=flags, vfs=VFS)
+        connection.set_busy_timeout(10_000)
+        if writable:
+            connection.reserve_bytes(CHECKSUM_BYTES)
+            connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
+        connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")
+    except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
+        raise StoreDamaged(f"{path} cannot be read: {error}") from error
+    return connection
+
+
+def prepare(connection: apsw.Connection, profile: Profile) -> None:
+    """Create the tables of an empty database, or check that its format and profile are ours.
+
+    Raises:
+        FormatMismatch: Written by a later release, or no database of ours.
+        ProfileMismatch: Written under another profile.
+    """
+    empty = not connection.execute("SELECT count(*) FROM sqlite_master").get
+    if empty:
+        with connection:
+            connection.execute(SCHEMA)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}")
+            header = profile.describe()
+            connection.executemany("INSERT INTO meta VALUES(?, ?)", header.items())
+        return
+    if connection.execute("PRAGMA application_id").get != APPLICATION_ID:
+        raise FormatMismatch("the file is a SQLite database, but not one of Baznashr")
+    found = int(connection.execute("PRAGMA user_version").get)
+    if found != FORMAT:
+        raise FormatMismatch(
+            f"the store has format {found} and this release reads format {FORMAT}: "
+            "open it with the release that wrote it, or restore a backup",
+            metadata={"found": str(found), "expected": str(FORMAT)},
+        )
+    stored = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    expected = profile.describe()
+    differing = sorted(key for key in expected.keys() | stored.keys() if stored.get(key) != expected.get(key))
+    if differing:
+        detail = ", ".join(f"{key}: {stored.get(key)} instead of {expected.get(key)}" for key in differing)
+        raise ProfileMismatch(f"the store was written under another profile ({detail}); build it anew under this one")

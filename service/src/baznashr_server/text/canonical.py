@@ -1,0 +1,122 @@
+"""The canonical form `fa-1`: letters and digits only, every spelling of a word alike, with offsets back.
+
+The mapping of a code point does not depend on its neighbours, which makes the form cheap, total (lone surrogates
+vanish) and invariant under whatever only moves spaces, marks and punctuation. The table is data, `fa1.tsv`, written by
+`tooling/build_canonical_table.py`; it is part of the profile.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baznashr_server.kernel import kernel
+
+U32 = NDArray[np.uint32]
+
+CODE_SPACE = 0x110000
+EXPANDS = 0x80000000
+"""Set in a table entry that is the position of an expansion, its length first."""
+
+HANGUL_FIRST, HANGUL_LAST = 0xAC00, 0xD7A3
+
+
+class Table(NamedTuple):
+    single: U32
+    """uint32[0x110000]: 0 where the code point is dropped, its letter, or EXPANDS plus a position in `expansions`."""
+    expansions: U32
+    """uint32[*]: for each expansion its length, then its letters."""
+
+
+class Canonical(NamedTuple):
+    letters: U32
+    """uint32[m], canonical code points."""
+    offsets: U32
+    """uint32[m], ascending: the position in the original text that each letter came from, in code points."""
+
+    def text(self) -> str:
+        return self.letters.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def _jamo(syllable: int) -> list[int]:
+    """Decompose a Hangul syllable as the Unicode Standard, section 3.12, does."""
+    index = syllable - HANGUL_FIRST
+    lead, vowel, trail = 0x1100 + index // 588, 0x1161 + index % 588 // 28, 0x11A7 + index % 28
+    return [lead, vowel] if trail == 0x11A7 else [lead, vowel, trail]
+
+
+@cache
+def table() -> Table:
+    """Load the table of `fa-1`."""
+    single = np.zeros(CODE_SPACE, np.uint32)
+    expansions: list[int] = []
+
+    def expand(code: int, letters: list[int]) -> None:
+        single[code] = EXPANDS + len(expansions)
+        expansions.extend([len(letters), *letters])
+
+    for line in files(__package__).joinpath("fa1.tsv").read_text(encoding="ascii").splitlines()[1:]:
+        first, last, *letters = (int(field, 16) for field in line.split())
+        if len(letters) == 1:
+            single[first : last + 1] = np.arange(letters[0], letters[0] + last - first + 1, dtype=np.uint32)
+        else:
+            expand(first, letters)
+    for syllable in range(HANGUL_FIRST, HANGUL_LAST + 1):
+        expand(syllable, _jamo(syllable))
+    return Table(single, np.array(expansions, np.uint32))
+
+
+@kernel
+def canonical_kernel(codes, single, expansions, letters, offsets):  # type: ignore[no-untyped-def]
+    """Write the canonical letters of *codes* and return how many there are; beyond the arrays' size it only counts.
+
+    Both arrays must have at least the size of *codes*: up to the first expansion the letters written never outrun the
+    code points read, and the loop needs neither bounds nor branches.
+    """
+    count = 0
+    first = codes.size
+    for i in range(codes.size):
+        entry = single[codes[i]]
+        if entry >= np.uint32(EXPANDS):
+            first = i
+            break
+        letters[count] = entry
+        offsets[count] = i
+        count += entry != 0
+    room = letters.size
+    for i in range(first, codes.size):
+        entry = single[codes[i]]
+        if np.uint32(0) < entry < np.uint32(EXPANDS):
+            if count < room:
+                letters[count] = entry
+                offsets[count] = i
+            count += 1
+        elif entry >= np.uint32(EXPANDS):
+            at = entry - np.uint32(EXPANDS)
+            for k in range(expansions[at]):
+                if count < room:
+                    letters[count] = expansions[at + np.uint32(1 + k)]
+                    offsets[count] = i
+                count += 1
+    return count
+
+
+def code_points(text: str) -> U32:
+    """Return the code points of *text* as uint32[n], lone surrogates included."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def canonicalise(text: str) -> Canonical:
+    """Return the canonical letters of *text* with their offsets. Total: any `str` has a canonical form."""
+    codes = code_points(text)
+    room = codes.size
+    while True:
+        letters, offsets = np.empty(room, np.uint32), np.empty(room, np.uint32)
+        count = canonical_kernel(codes, *table(), letters, offsets)
+        if count <= room:
+            return Canonical(letters[:count], offsets[:count])
+        room = count

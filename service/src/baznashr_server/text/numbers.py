@@ -1,0 +1,91 @@
+"""Numbers, ordinals, weekdays and months as Persian articles write them.
+
+Read from the original text, before the canonical form drops the marks that tell ۳٫۵ from ۳۵. What counts:
+
+- Digits of any script, with thousands marks (`٬` `,` `،` before groups of three; `.` and `٫` from two groups on) and
+  decimals (`٫` `.` `/`, and `,` before one or two digits). A chain such as 1402/05/24 or 10.0.0.1 is read part by part.
+- Spelled cardinals and mixtures, «بیست و سه هزار و چهارصد», «۲ هزار و ۵۰۰ میلیارد», «دو میلیون و نیم», «چهار و نیم»,
+  with the parts joined by spaces, a ZWNJ or nothing. «۲۰ هزار و ۳۰ هزار» is two numbers.
+- Ordinals: «سوم», «بیست و یکم», «سی‌ام», «۲۵م», «اول», «نخستین»; not «نخست» in «نخست‌وزیر», «دهم» in «می‌دهم».
+- Weekdays; not «جمعه» in «امام جمعه» and «نماز جمعه».
+- Months: Jalali, Gregorian and lunar. Names that are also words («مهر», «تیر», «دی», «آذر», «بهمن», «مه», «اوت», lunar
+  names that are given names) count only in dates: after a number or «ماه», before «ماه», «سال» or a year. «می» for May
+  is left out: it is the commonest prefix of verbs. «صفر» is always zero.
+- «یک» is mostly an article: it counts before a scale word or «و» with a number, and inside compounds. «نه» (also "no")
+  and «نیم» count before units («درصد», «نفر», «ساعت») as well. «سی» does not count beside names of Latin letters.
+- Vague amounts do not count: «چند هزار», «ده‌ها», «صدها میلیون», «میلیون» without a number before it.
+
+Known limits: digits split by spaces (۲۳ ۴۰۰) are two numbers; a sign is not read; a fraction («دو سوم») is a number and
+an ordinal; `۱۲٫۵۰۰` is a decimal; two to five before «شنبه» always name a weekday.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baznashr_server.text.canonical import U32, code_points
+from baznashr_server.text.number_kernel import EXPONENT_BIAS, EXPONENT_BITS, MONTH_KIND, WEEKDAY_KIND, scan_numbers
+from baznashr_server.text.number_words import MONTH_NAMES, vocabulary
+
+Kind = Literal["number", "ordinal", "weekday", "month"]
+KINDS: tuple[Kind, ...] = ("number", "ordinal", "weekday", "month")
+"""In the order of the codes that `number_arrays` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, ordinal, weekday or month in a text."""
+
+    kind: Kind
+    value: str
+    """The same for every way to write it: a plain decimal such as "23400" or "3.5" (beyond 17 digits "#" and a hash),
+    a weekday "0" (شنبه) to "6" (جمعه), or the month's name in Latin letters."""
+    start: int
+    """In code points of the text."""
+    end: int
+    """Exclusive."""
+
+
+def number_arrays(
+    codes: U32,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return kind, value, start and end of all numbers in *codes*, in order.
+
+    Kinds are positions in `KINDS`. Two values of one kind are equal where the numbers are; a number and an ordinal of
+    the same size have the same value. Values of numbers are a mantissa without trailing zeros and a decimal exponent
+    packed together (`as_decimal` unpacks them), so they do not sort by size; negative ones are hashes of long runs.
+    """
+    arrays: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]
+    arrays = scan_numbers(codes, *vocabulary())
+    return arrays
+
+
+def as_decimal(value: int) -> Decimal | None:
+    """Return the size behind a number's or ordinal's value, None for a run of digits too long to hold."""
+    if value < 0:
+        return None
+    mantissa, exponent = value >> EXPONENT_BITS, (value & ((1 << EXPONENT_BITS) - 1)) - EXPONENT_BIAS
+    return Decimal(mantissa).scaleb(exponent)
+
+
+def _describe(kind: int, value: int) -> str:
+    if kind == WEEKDAY_KIND:
+        return str(value)
+    if kind == MONTH_KIND:
+        return MONTH_NAMES[value]
+    size = as_decimal(value)
+    return f"#{-value:x}" if size is None else f"{size:f}"
+
+
+def read_numbers(text: str) -> tuple[Number, ...]:
+    """Return all numbers in *text*, in order. Total: any `str` may be read, lone surrogates included."""
+    columns = (array.tolist() for array in number_arrays(code_points(text)))
+    return tuple(
+        Number(KINDS[kind], _describe(kind, value), start, end)
+        for kind, value, start, end in zip(*columns, strict=True)
+    )
