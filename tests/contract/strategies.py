@@ -23,10 +23,10 @@ def tuples_of(values):
     return st.lists(values, max_size=3).map(tuple)
 
 
-def filled(kind, **fields):
-    """Build values of *kind*; a field that is left out would prove nothing, so none may be."""
-    assert set(fields) == {field.name for field in dataclasses.fields(kind)}
-    return st.builds(kind, **fields)
+def filled(target, /, **fields):
+    """Build values of *target*; a field that is left out would prove nothing, so none may be."""
+    assert set(fields) == {field.name for field in dataclasses.fields(target)}
+    return st.builds(target, **fields)
 
 
 documents = filled(
