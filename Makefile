@@ -62,7 +62,8 @@ gen: setup ## Generate code and tables from their sources
 	@$(BIN)/python tooling/build_canonical_table.py
 
 .PHONY: generated
-generated: setup ## Check that generated files are up to date
+generated: setup ## Check that generated files and uv.lock are up to date
+	@$(UV) lock --check --quiet --python $(BIN)/python
 	@tooling/check_generated.sh
 	@$(BIN)/python tooling/build_canonical_table.py --check
 
