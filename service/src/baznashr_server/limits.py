@@ -29,3 +29,7 @@ MAX_STREAM_IN_FLIGHT = 64
 """Unanswered items of one stream, told to the client when it opens."""
 MAX_NOTE_BYTES = 4096
 """Of an override's note as UTF-8."""
+MAX_ANSWER_BYTES = 32 << 20
+"""Of one gRPC answer: a full batch's judgements with all their matches and spans; clients should take as much."""
+MAX_CALLS_PER_CONNECTION = 1024
+"""Calls open at once on one connection; the client's gRPC holds back the next."""

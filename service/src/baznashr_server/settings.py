@@ -43,8 +43,7 @@ class Address:
         host, colon, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            message = f"{text!r} is no HOST:PORT"
-            raise ValueError(message)
+            raise ValueError(f"{text!r} is no HOST:PORT")
         return cls(host, int(port))
 
     @property
@@ -66,8 +65,7 @@ def _address(value: object) -> Address | None:
     if value is None or isinstance(value, Address):
         return value
     if not isinstance(value, str):
-        message = "must be a string, HOST:PORT"
-        raise ValueError(message)  # noqa: TRY004 - pydantic reports ValueError as a violation, TypeError as a bug
+        raise ValueError("must be a string, HOST:PORT")  # noqa: TRY004 - pydantic reports ValueError as a violation, TypeError as a bug
     return Address.parse(value) if value else None
 
 
@@ -96,6 +94,8 @@ class Settings(BaseSettings):
     """HOST:PORT of the gRPC server; port 0 takes a free one and names it in the ready line."""
     insecure: bool = False
     """Serve without TLS and tokens on an address that other machines can reach."""
+    admin: OptionalAddressSetting = None
+    """HOST:PORT of the AdminService; empty serves it beside the other services."""
     metrics: OptionalAddressSetting = Address("127.0.0.1", 9464)
     """HOST:PORT of the Prometheus endpoint, plain HTTP; empty turns it off."""
     metrics_corpora: Names = ("default",)
@@ -119,9 +119,9 @@ class Settings(BaseSettings):
     reflection: bool = False
     """Offer gRPC server reflection, for tools such as grpcurl."""
     log_format: Literal["json", "console"] = "json"
-    """How log lines are written to standard error."""
+    """How log lines are written to standard error: json or console."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least level that is logged; debug has one line for each call."""
+    """The least level that is logged: debug, info, warning or error; debug has one line for each call."""
     kernel_cache: OptionalFolder = None
     """Folder of the compiled kernels, writable by the service alone; empty takes one below the user's cache folder."""
 
@@ -129,12 +129,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _only_loopback_without_protection(self) -> Settings:
-        if not self.listen.is_loopback and not self.insecure:
-            message = (
-                f"listen: {self.listen} can be reached by other machines, and calls are neither encrypted nor "
+        reachable = [
+            f"{name}: {address}"
+            for name, address in (("listen", self.listen), ("admin", self.admin))
+            if address and not address.is_loopback
+        ]
+        if reachable and not self.insecure:
+            raise ValueError(
+                f"{reachable[0]} can be reached by other machines, and calls are neither encrypted nor "
                 "authenticated; listen on 127.0.0.1 or say --insecure"
             )
-            raise ValueError(message)
         return self
 
     @classmethod
@@ -164,16 +168,14 @@ def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) ->
     """
     _refuse_unknown_variables()
     if file is not None and not file.is_file():
-        message = f"config: {file} is no file"
-        raise SettingsError(message)
+        raise SettingsError(f"config: {file} is no file")
     sourced = type("Settings", (Settings,), {"_file": file, "__module__": __name__})
     try:
         settings: Settings = sourced(**dict(flags or {}))
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(violation) for violation in error.errors())) from None
     except ValueError as error:  # the TOML file does not parse
-        message = f"config: {file}: {error}"
-        raise SettingsError(message) from None
+        raise SettingsError(f"config: {file}: {error}") from None
     return settings
 
 
@@ -181,8 +183,7 @@ def _refuse_unknown_variables() -> None:
     for name in os.environ:
         setting = name.removeprefix(ENV_PREFIX)
         if setting != name and setting.lower() not in Settings.model_fields and not _NOT_OURS.fullmatch(setting):
-            message = f"{name}: no such setting in the environment"
-            raise SettingsError(message)
+            raise SettingsError(f"{name}: no such setting in the environment")
 
 
 def _sentence(violation: Mapping[str, Any]) -> str:

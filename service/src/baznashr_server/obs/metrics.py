@@ -61,15 +61,11 @@ class RpcMetrics:
     _METHOD = ("grpc_type", "grpc_service", "grpc_method")
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.started = Counter(
-            "grpc_server_started_total", "RPCs started.", self._METHOD, registry=registry
-        )
+        self.started = Counter("grpc_server_started_total", "RPCs started.", self._METHOD, registry=registry)
         self.handled = Counter(
             "grpc_server_handled_total", "RPCs completed, by code.", [*self._METHOD, "grpc_code"], registry=registry
         )
-        self.received = Counter(
-            "grpc_server_msg_received_total", "Messages received.", self._METHOD, registry=registry
-        )
+        self.received = Counter("grpc_server_msg_received_total", "Messages received.", self._METHOD, registry=registry)
         self.sent = Counter("grpc_server_msg_sent_total", "Messages sent.", self._METHOD, registry=registry)
         self.seconds = Histogram(
             "grpc_server_handling_seconds",

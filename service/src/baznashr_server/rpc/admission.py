@@ -28,6 +28,8 @@ class Admission:
         self._streams = 0
         self._streams_limit = streams
         self._metrics = metrics
+        self.closing = asyncio.Event()
+        """Set when the server stops: streams are to end, which otherwise last for ever."""
         metrics.running_limit.set(running)
 
     @asynccontextmanager
@@ -41,7 +43,7 @@ class Admission:
             Unavailable: OVERLOADED, the queue is full.
         """
         if not patient and self._turns.locked() and self._waiting >= self._waiting_limit:
-            raise self._overloaded("too many calls are waiting")
+            raise self._overloaded("Too many calls are waiting.")
         await self._wait()
         self._metrics.running.inc()
         try:
@@ -65,7 +67,7 @@ class Admission:
     async def stream(self) -> AsyncIterator[None]:
         """Hold a place for a stream; Unavailable if there is none."""
         if self._streams >= self._streams_limit:
-            raise self._overloaded("too many streams are open")
+            raise self._overloaded("Too many streams are open.")
         self._streams += 1
         self._metrics.streams.inc()
         try:

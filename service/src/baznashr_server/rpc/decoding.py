@@ -18,7 +18,7 @@ class Decoding(Interceptor):
     """Refuses requests whose bytes are no message of the contract, broken UTF-8 included."""
 
     def deserializer(self, handler: Handler) -> Callable[[bytes], Any]:
-        decode = handler.request_deserializer
+        decode = super().deserializer(handler)
 
         def deserialize(data: bytes) -> Any:
             try:
@@ -48,6 +48,7 @@ async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 def _checked(request: Any) -> Any:
     if request is _UNDECODABLE:
-        message = "the request is no message of this method, or a string in it is not UTF-8"
-        raise InvalidArgument(message, reason="MALFORMED_MESSAGE")
+        raise InvalidArgument(
+            "The request is no message of this method, or a string in it is not UTF-8.", reason="MALFORMED_MESSAGE"
+        )
     return request

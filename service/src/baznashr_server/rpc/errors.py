@@ -23,8 +23,9 @@ def answerable(error: Exception) -> BaznashrError:
         return error
     incident = uuid.uuid4().hex[:16]
     log.error("internal error", incident_id=incident, exc_info=error)
-    message = "the server failed to answer; its log says why under the incident id"
-    return InternalError(message, metadata={"incident_id": incident})
+    return InternalError(
+        "The server failed on this call; its log says why, under the incident id.", metadata={"incident_id": incident}
+    )
 
 
 def code_of(error: BaseException, context: Context) -> grpc.StatusCode:
@@ -32,8 +33,6 @@ def code_of(error: BaseException, context: Context) -> grpc.StatusCode:
     match error:
         case BaznashrError():
             return grpc.StatusCode[trailers_from_error(error)[0]]
-        case grpc.aio.AbortError():
-            return _from_number(context.code())
         case Exception():
             return grpc.StatusCode.INTERNAL
     late = (context.time_remaining() or 1) <= 0  # cancelled: by the deadline or by the client
@@ -47,8 +46,6 @@ class Errors(Interceptor):
         async def answered(request: Any, context: Context) -> Any:
             try:
                 return await behaviour(request, context)
-            except grpc.aio.AbortError:
-                raise
             except Exception as error:  # noqa: BLE001 - the last place before gRPC, which would send its text
                 code, message, trailers = trailers_from_error(answerable(error))
                 await context.abort(grpc.StatusCode[code], message, trailers)

@@ -1,9 +1,12 @@
 """Health by service, by the standard protocol ``grpc.health.v1``."""
 
+# ruff: noqa: ARG002, N802 - the names and arguments of the methods are gRPC's
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,6 +15,7 @@ from prometheus_client import Gauge
 from baznashr_server.rpc.interception import Context
 
 WHOLE_SERVER = ""
+_Health = health_pb2.HealthCheckResponse
 
 
 class Health(health_pb2_grpc.HealthServicer):
@@ -51,37 +55,30 @@ class Health(health_pb2_grpc.HealthServicer):
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _status(self, service: str) -> health_pb2.HealthCheckResponse.ServingStatus | None:
-        serving = self._serving.get(service)
-        if serving is None:
-            return None
-        return health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+    def _answer(self, service: str) -> health_pb2.HealthCheckResponse:
+        if service not in self._serving:
+            return _Health(status=_Health.SERVICE_UNKNOWN)
+        return _Health(status=_Health.SERVING if self._serving[service] else _Health.NOT_SERVING)
 
-    async def Check(  # noqa: N802 - the name is the protocol's, here and below
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Context) -> health_pb2.HealthCheckResponse:
+        if request.service not in self._serving:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
+        return self._answer(request.service)
+
+    async def List(self, request: Any, context: Context) -> Any:  # typeshed's stubs do not know this method
+        statuses = {name: self._answer(name) for name in self._serving}
+        return health_pb2.HealthListResponse(statuses=statuses)  # type: ignore[attr-defined]
+
+    async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: Context
-    ) -> health_pb2.HealthCheckResponse:
-        status = self._status(request.service)
-        if status is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
-        return health_pb2.HealthCheckResponse(status=status)
-
-    async def List(  # noqa: N802
-        self, request: health_pb2.HealthListRequest, context: Context  # noqa: ARG002
-    ) -> health_pb2.HealthListResponse:
-        return health_pb2.HealthListResponse(
-            statuses={name: health_pb2.HealthCheckResponse(status=self._status(name)) for name in self._serving}
-        )
-
-    async def Watch(  # noqa: N802
-        self, request: health_pb2.HealthCheckRequest, context: Context  # noqa: ARG002
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         last = None
         while True:
             changed = self._changed
-            status = self._status(request.service) or health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
-            if status != last:
-                yield health_pb2.HealthCheckResponse(status=status)
-                last = status
+            answer = self._answer(request.service)
+            if answer != last:
+                yield answer
+                last = answer
             if self._closed:
                 return
             await changed.wait()

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import abc
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -35,9 +35,9 @@ class Interceptor(grpc.aio.ServerInterceptor, abc.ABC):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Handler | None:
         path = handler_call_details.method
         if path in self._handlers:
             return self._handlers[path]
@@ -49,27 +49,27 @@ class Interceptor(grpc.aio.ServerInterceptor, abc.ABC):
         return self._handlers[path]
 
     def _wrapped(self, method: Method, handler: Handler) -> Handler:
-        if handler.stream_stream is None:
-            return grpc.unary_unary_rpc_method_handler(
-                self.wrap(method, handler.unary_unary), self.deserializer(handler), handler.response_serializer
-            )
-        behaviour = handler.stream_stream
+        # The types are those of the synchronous stack; aio takes coroutine functions in both places.
+        behaviour: Any
+        if method.type == "unary":
+            make, behaviour = grpc.unary_unary_rpc_method_handler, handler.unary_unary
+        else:
+            make, behaviour = grpc.stream_stream_rpc_method_handler, handler.stream_stream
         if inspect.isasyncgenfunction(behaviour):
             behaviour = _written(behaviour)
-        return grpc.stream_stream_rpc_method_handler(
-            self.wrap(method, behaviour), self.deserializer(handler), handler.response_serializer
-        )
+        wrapped: Any = self.wrap(method, behaviour)
+        return make(wrapped, self.deserializer(handler), handler.response_serializer)
 
     def deserializer(self, handler: Handler) -> Callable[[bytes], Any]:
         """Return what turns bytes into requests, by default as before."""
-        return handler.request_deserializer
+        return cast("Callable[[bytes], Any]", handler.request_deserializer)
 
 
-def _written(generator: Callable[[Any, Context], AsyncIterator[Any]]) -> Behaviour:
+def _written(generator: Callable[[Any, Context], AsyncGenerator[Any]]) -> Behaviour:
     """Return *generator* as a coroutine, so that what happens to a stream happens inside of it, cancelling too."""
 
     async def behaviour(requests: Any, context: Context) -> None:
-        async with aclosing(generator(requests, context)) as responses:  # type: ignore[type-var]
+        async with aclosing(generator(requests, context)) as responses:
             async for response in responses:
                 await context.write(response)
 

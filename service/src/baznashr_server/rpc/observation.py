@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import structlog
@@ -45,7 +45,9 @@ class RpcMetricsInterceptor(Interceptor):
             code = grpc.StatusCode.OK
             try:
                 if is_stream:
-                    return await behaviour(_counted(request, received), _CountingContext(context, sent))
+                    return await behaviour(
+                        _counted(request, received), cast("Context", _CountingContext(context, sent))
+                    )
                 received.inc()
                 response = await behaviour(request, context)
                 sent.inc()

@@ -5,14 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
 from baznashr.errors import Unavailable
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import CallMetrics
-
-Request = TypeVar("Request")
-Answer = TypeVar("Answer")
 
 
 class Runner:
@@ -21,7 +17,7 @@ class Runner:
     def __init__(self, workers: int, metrics: CallMetrics) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
         self._engine: Engine | None = None
-        self._absence = Unavailable("the server is starting", reason="STARTING", metadata={"retry_after_ms": "500"})
+        self._absence = Unavailable("The server is starting.", reason="STARTING", metadata={"retry_after_ms": "500"})
         self._busy = metrics.workers_busy
         metrics.workers.set(workers)
 
@@ -30,7 +26,7 @@ class Runner:
 
     def detach(self) -> None:
         """Refuse calls from now on, as SHUTTING_DOWN, and wait for those that run."""
-        self._absence = Unavailable("the server is shutting down", reason="SHUTTING_DOWN")
+        self._absence = Unavailable("The server is shutting down.", reason="SHUTTING_DOWN")
         self._engine = None
         self._threads.shutdown(wait=True)
 
@@ -41,16 +37,18 @@ class Runner:
             raise self._absence
         return self._engine
 
-    async def run(self, function: Callable[[Engine, Request], Answer], request: Request) -> Answer:
+    async def run[Request, Answer](self, function: Callable[[Engine, Request], Answer], request: Request) -> Answer:
         """Return what *function* makes of *request*. A call cancelled while it waits for a thread never starts."""
         work = self._threads.submit(self._run, function, self.engine, request)
         return await asyncio.wrap_future(work)
 
-    def _run(self, function: Callable[[Engine, Request], Answer], engine: Engine, request: Request) -> Answer:
+    def _run[Request, Answer](
+        self, function: Callable[[Engine, Request], Answer], engine: Engine, request: Request
+    ) -> Answer:
         with self._busy.track_inprogress():
             return function(engine, request)
 
 
-async def finished(work: Future[Answer]) -> Answer:
+async def finished[Answer](work: Future[Answer]) -> Answer:
     """Wait for *work*, which goes on if the call that waits is cancelled: a write is never cut in half."""
     return await asyncio.shield(asyncio.wrap_future(work))

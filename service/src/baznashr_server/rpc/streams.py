@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from baznashr.errors import Unavailable
 from baznashr.status import status_from_error
 from baznashr.types import Judgement
 from baznashr.v1 import stream_pb2
@@ -18,13 +19,17 @@ class Item(Protocol):
     def sequence(self) -> int: ...
 
 
-AnyItem = TypeVar("AnyItem", bound=Item)
-
-
-async def answers(
-    items: AsyncIterator[AnyItem], judge: Callable[[AnyItem], Awaitable[Judgement]], window: int
+async def answers[AnyItem: Item](
+    items: AsyncIterator[AnyItem],
+    judge: Callable[[AnyItem], Awaitable[Judgement]],
+    window: int,
+    closing: asyncio.Event,
 ) -> AsyncIterator[stream_pb2.StreamItem]:
-    """Judge *items*, at most *window* at once, and yield an answer for each; nothing more is read while it is full."""
+    """Judge *items*, at most *window* at once, and yield an answer for each; nothing more is read while it is full.
+
+    Raises:
+        Unavailable: SHUTTING_DOWN, after the last answer to what was read before *closing* was set.
+    """
     room = asyncio.Semaphore(window)
     begun: asyncio.Queue[asyncio.Task[stream_pb2.StreamItem] | None] = asyncio.Queue()
 
@@ -37,19 +42,26 @@ async def answers(
             begun.put_nowait(None)
 
     reader = asyncio.create_task(read())
+    closer = asyncio.create_task(closing.wait())
+    closer.add_done_callback(lambda _: reader.cancel())
     try:
         while (task := await begun.get()) is not None:
             yield await task
             room.release()  # after the answer was taken, so that a client that does not read is not read from
+        if closing.is_set():
+            raise Unavailable("The server is shutting down.", reason="SHUTTING_DOWN")
         await reader
     finally:
+        closer.cancel()
         reader.cancel()
         while not begun.empty():
             if task := begun.get_nowait():
                 task.cancel()
 
 
-async def _answer(item: AnyItem, judge: Callable[[AnyItem], Awaitable[Judgement]]) -> stream_pb2.StreamItem:
+async def _answer[AnyItem: Item](
+    item: AnyItem, judge: Callable[[AnyItem], Awaitable[Judgement]]
+) -> stream_pb2.StreamItem:
     try:
         judgement = await judge(item)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's

@@ -1,0 +1,88 @@
+"""The server process: settings, logs, metrics, engine and gRPC server, from start to exit."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from prometheus_client import start_http_server
+
+from baznashr_server.engine import Engine
+from baznashr_server.obs import logs
+from baznashr_server.obs.metrics import Metrics
+from baznashr_server.obs.observer import MetricsObserver
+from baznashr_server.obs.sizes import SizesCollector
+from baznashr_server.rpc.server import ListenError, Server
+from baznashr_server.settings import Address, Settings
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT, and *announce* one line with the addresses once calls are answered.
+
+    Raises:
+        ListenError: An address is taken.
+        StoreError, ProfileMismatch: The data folder cannot be used.
+    """
+    logs.configure(settings.log_format, settings.log_level)
+    metrics = Metrics()
+    with _metrics_endpoint(settings.metrics, metrics) as metrics_address:
+        asyncio.run(_serve(settings, metrics, metrics_address, announce))
+
+
+@contextmanager
+def _metrics_endpoint(address: Address | None, metrics: Metrics) -> Iterator[Address | None]:
+    if address is None:
+        yield None
+        return
+    try:
+        httpd, thread = start_http_server(address.port, address.host, registry=metrics.registry)
+    except OSError as error:
+        raise ListenError(f"Cannot listen on {address} for metrics: {error.strerror}.") from None
+    try:
+        yield address.with_port(httpd.server_port)
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
+
+
+async def _serve(
+    settings: Settings, metrics: Metrics, metrics_address: Address | None, announce: Callable[[str], None]
+) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    server = Server(settings, metrics)
+    address, admin = await server.start()
+    log.info("listening", listen=str(address), metrics=str(metrics_address or ""), admin=str(admin or ""))
+    engine: Engine | None = None
+    try:
+        engine = await asyncio.to_thread(_open, settings, metrics)
+        sizes = SizesCollector(engine.sizes, settings.metrics_corpora)
+        metrics.registry.register(sizes)
+        server.serve(engine)
+        addresses = {"listen": address, "admin": admin, "metrics": metrics_address}
+        announce(" ".join(["ready", *(f"{name}={at}" for name, at in addresses.items() if at)]))
+        await stopped.wait()
+        log.info("stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
+        metrics.registry.unregister(sizes)
+    finally:
+        await server.stop()
+        if engine is not None:
+            await asyncio.to_thread(engine.close)
+    log.info("stopped")
+
+
+def _open(settings: Settings, metrics: Metrics) -> Engine:
+    """Open the engine, with its tables filled and its kernels compiled."""
+    return Engine.open(
+        settings.data,
+        observer=MetricsObserver(metrics.engine),
+        group_commit_max_documents=settings.group_commit_max_documents,
+        group_commit_wait_ms=settings.group_commit_wait_ms,
+    )

@@ -1,0 +1,39 @@
+"""AdminService: the process itself."""
+
+# ruff: noqa: ARG002, N802 - the names and arguments of the methods are gRPC's
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from baznashr import wire
+from baznashr.types import ServerStatus
+from baznashr.v1 import admin_service_pb2 as pb
+from baznashr.v1 import admin_service_pb2_grpc
+from baznashr_server.engine import Engine
+from baznashr_server.profile import FA_1
+from baznashr_server.rpc.interception import Context
+from baznashr_server.rpc.runner import Runner
+
+
+class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._started_at = datetime.now(UTC)
+
+    async def GetServerStatus(self, request: pb.GetServerStatusRequest, context: Context) -> pb.GetServerStatusResponse:
+        return await self._runner.run(self._status, request)
+
+    def _status(self, engine: Engine, _: pb.GetServerStatusRequest) -> pb.GetServerStatusResponse:
+        sizes = engine.sizes().values()
+        status = ServerStatus(
+            version=version("baznashr-server"),
+            profile=FA_1.name,
+            started_at=self._started_at,
+            corpora=len(sizes),
+            documents=sum(int(size["documents"]) for size in sizes),
+            memory_bytes=sum(int(size["memory_bytes"]) for size in sizes),
+            read_only_reason=engine.read_only_reason,
+        )
+        return pb.GetServerStatusResponse(status=wire.server_status_to_message(status))

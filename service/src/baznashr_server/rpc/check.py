@@ -1,0 +1,75 @@
+"""CheckService: judges and stores nothing."""
+
+# ruff: noqa: ARG002, N802 - the names and arguments of the methods are gRPC's
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from baznashr import wire
+from baznashr.types import Judgement
+from baznashr.v1 import check_service_pb2 as pb
+from baznashr.v1 import check_service_pb2_grpc, stream_pb2
+from baznashr_server import limits
+from baznashr_server.engine import Engine
+from baznashr_server.rpc.admission import Admission
+from baznashr_server.rpc.fields import errors_at
+from baznashr_server.rpc.interception import Context
+from baznashr_server.rpc.runner import Runner
+from baznashr_server.rpc.streams import answers
+
+
+def _check(engine: Engine, request: pb.CheckTextRequest | pb.StreamCheckTextsRequest) -> Judgement:
+    with errors_at("item"):
+        item = wire.check_item_from_message(request.item)
+        with errors_at("text" if isinstance(item, str) else "document", instead_of="text"):
+            return engine.check(item, wire.corpus_name(request.corpus))
+
+
+def _check_text(engine: Engine, request: pb.CheckTextRequest) -> pb.CheckTextResponse:
+    return pb.CheckTextResponse(judgement=wire.judgement_to_message(_check(engine, request)))
+
+
+def _batch_check(engine: Engine, request: pb.BatchCheckTextsRequest) -> pb.BatchCheckTextsResponse:
+    items = []
+    for number, message in enumerate(request.items):
+        with errors_at(f"items[{number}]"):
+            items.append(wire.check_item_from_message(message))
+    judgements = engine.check_batch(items, wire.corpus_name(request.corpus))
+    return pb.BatchCheckTextsResponse(judgements=map(wire.judgement_to_message, judgements))
+
+
+def _compare(engine: Engine, request: pb.CompareTextsRequest) -> pb.CompareTextsResponse:
+    with errors_at("earlier"):
+        earlier = wire.compare_item_from_message(request.earlier)
+    with errors_at("later"):
+        later = wire.compare_item_from_message(request.later)
+    judgement = engine.compare(earlier, later, request.corpus or None)
+    return pb.CompareTextsResponse(judgement=wire.judgement_to_message(judgement))
+
+
+class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
+    def __init__(self, runner: Runner, admission: Admission) -> None:
+        self._runner = runner
+        self._admission = admission
+
+    async def CheckText(self, request: pb.CheckTextRequest, context: Context) -> pb.CheckTextResponse:
+        return await self._runner.run(_check_text, request)
+
+    async def BatchCheckTexts(self, request: pb.BatchCheckTextsRequest, context: Context) -> pb.BatchCheckTextsResponse:
+        return await self._runner.run(_batch_check, request)
+
+    async def CompareTexts(self, request: pb.CompareTextsRequest, context: Context) -> pb.CompareTextsResponse:
+        return await self._runner.run(_compare, request)
+
+    async def StreamCheckTexts(
+        self, request_iterator: AsyncIterator[pb.StreamCheckTextsRequest], context: Context
+    ) -> AsyncIterator[pb.StreamCheckTextsResponse]:
+        window = stream_pb2.StreamWindow(max_in_flight=limits.MAX_STREAM_IN_FLIGHT)
+        yield pb.StreamCheckTextsResponse(window=window)
+        async for item in answers(request_iterator, self._check_item, window.max_in_flight, self._admission.closing):
+            yield pb.StreamCheckTextsResponse(item=item)
+
+    async def _check_item(self, request: pb.StreamCheckTextsRequest) -> Judgement:
+        async with self._admission.turn(patient=True):
+            return await self._runner.run(_check, request)

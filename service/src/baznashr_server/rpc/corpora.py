@@ -1,0 +1,76 @@
+"""CorpusService: keeps the corpora."""
+
+# ruff: noqa: ARG002, N802 - the names and arguments of the methods are gRPC's
+
+from __future__ import annotations
+
+from baznashr import wire
+from baznashr.v1 import corpus_service_pb2 as pb
+from baznashr.v1 import corpus_service_pb2_grpc
+from baznashr_server.engine import Engine
+from baznashr_server.rpc.fields import errors_at, page, page_size
+from baznashr_server.rpc.interception import Context
+from baznashr_server.rpc.runner import Runner
+
+_CORPORA_PAGE = 100
+_MAX_CORPORA_PAGE = 1000
+
+
+def _create(engine: Engine, request: pb.CreateCorpusRequest) -> pb.CreateCorpusResponse:
+    with errors_at("policy"):
+        policy = wire.policy_from_message(request.policy) if request.HasField("policy") else None
+    keep_text = request.keep_text if request.HasField("keep_text") else True
+    corpus = engine.create_corpus(request.name, window_days=request.window_days, keep_text=keep_text, policy=policy)
+    return pb.CreateCorpusResponse(corpus=wire.corpus_to_message(corpus))
+
+
+def _get(engine: Engine, request: pb.GetCorpusRequest) -> pb.GetCorpusResponse:
+    return pb.GetCorpusResponse(corpus=wire.corpus_to_message(engine.get_corpus(wire.corpus_name(request.name))))
+
+
+def _list(engine: Engine, request: pb.ListCorporaRequest) -> pb.ListCorporaResponse:
+    size = page_size(request.page_size, default=_CORPORA_PAGE, most=_MAX_CORPORA_PAGE)
+    corpora = sorted(engine.list_corpora(), key=lambda corpus: corpus.name)
+    shown, token = page(corpora, request.page_token, size)
+    return pb.ListCorporaResponse(corpora=map(wire.corpus_to_message, shown), next_page_token=token)
+
+
+def _update(engine: Engine, request: pb.UpdateCorpusRequest) -> pb.UpdateCorpusResponse:
+    with errors_at("policy"):
+        policy = wire.policy_from_message(request.policy) if request.HasField("policy") else None
+    window_days = request.window_days if request.HasField("window_days") else None
+    corpus = engine.update_corpus(wire.corpus_name(request.name), window_days=window_days, policy=policy)
+    return pb.UpdateCorpusResponse(corpus=wire.corpus_to_message(corpus))
+
+
+def _delete(engine: Engine, request: pb.DeleteCorpusRequest) -> pb.DeleteCorpusResponse:
+    engine.delete_corpus(request.name)
+    return pb.DeleteCorpusResponse()
+
+
+def _stats(engine: Engine, request: pb.GetCorpusStatsRequest) -> pb.GetCorpusStatsResponse:
+    stats = engine.corpus_stats(wire.corpus_name(request.corpus))
+    return pb.GetCorpusStatsResponse(stats=wire.corpus_stats_to_message(stats))
+
+
+class CorpusServicer(corpus_service_pb2_grpc.CorpusServiceServicer):
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def CreateCorpus(self, request: pb.CreateCorpusRequest, context: Context) -> pb.CreateCorpusResponse:
+        return await self._runner.run(_create, request)
+
+    async def GetCorpus(self, request: pb.GetCorpusRequest, context: Context) -> pb.GetCorpusResponse:
+        return await self._runner.run(_get, request)
+
+    async def ListCorpora(self, request: pb.ListCorporaRequest, context: Context) -> pb.ListCorporaResponse:
+        return await self._runner.run(_list, request)
+
+    async def UpdateCorpus(self, request: pb.UpdateCorpusRequest, context: Context) -> pb.UpdateCorpusResponse:
+        return await self._runner.run(_update, request)
+
+    async def DeleteCorpus(self, request: pb.DeleteCorpusRequest, context: Context) -> pb.DeleteCorpusResponse:
+        return await self._runner.run(_delete, request)
+
+    async def GetCorpusStats(self, request: pb.GetCorpusStatsRequest, context: Context) -> pb.GetCorpusStatsResponse:
+        return await self._runner.run(_stats, request)

@@ -1,0 +1,129 @@
+"""The gRPC server: the services, what stands around each call, and health, from the first answer to the last."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc.aio
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from baznashr.v1 import (
+    admin_service_pb2_grpc,
+    check_service_pb2_grpc,
+    corpus_service_pb2_grpc,
+    ingest_service_pb2_grpc,
+)
+from baznashr_server import limits
+from baznashr_server.engine import Engine
+from baznashr_server.obs.metrics import Metrics
+from baznashr_server.rpc.admin import AdminServicer
+from baznashr_server.rpc.admission import Admission, AdmissionInterceptor
+from baznashr_server.rpc.check import CheckServicer
+from baznashr_server.rpc.corpora import CorpusServicer
+from baznashr_server.rpc.decoding import Decoding
+from baznashr_server.rpc.errors import Errors
+from baznashr_server.rpc.health import WHOLE_SERVER, Health
+from baznashr_server.rpc.ingest import IngestServicer
+from baznashr_server.rpc.methods import INGEST_SERVICE, SERVICES
+from baznashr_server.rpc.observation import CallLog, RpcMetricsInterceptor
+from baznashr_server.rpc.runner import Runner
+from baznashr_server.settings import Address, Settings
+
+READ_ONLY_POLL_SECONDS = 0.5
+
+_OPTIONS = (
+    ("grpc.so_reuseport", 0),  # or a second server would take half of the first one's connections
+    ("grpc.max_receive_message_length", limits.MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", limits.MAX_ANSWER_BYTES),
+    ("grpc.max_concurrent_streams", limits.MAX_CALLS_PER_CONNECTION),
+    ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+)
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the message says which and why it may be."""
+
+
+class Server:
+    """Answers from ``start`` on, NOT_SERVING until it is given the engine by ``serve``. Belongs to one event loop."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._health = Health(SERVICES, metrics.serving)
+        self._runner = Runner(settings.workers, metrics.calls)
+        self._admission = Admission(
+            settings.max_concurrent_calls, settings.max_queued_calls, settings.max_streams, metrics.calls
+        )
+        self._interceptors = [
+            Errors(),
+            CallLog(),
+            RpcMetricsInterceptor(metrics.rpc),
+            AdmissionInterceptor(self._admission),
+            Decoding(),
+        ]
+        self._main = self._new_server()
+        self._admin = self._new_server() if settings.admin else self._main
+        check_service_pb2_grpc.add_CheckServiceServicer_to_server(
+            CheckServicer(self._runner, self._admission), self._main
+        )
+        ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
+            IngestServicer(self._runner, self._admission), self._main
+        )
+        corpus_service_pb2_grpc.add_CorpusServiceServicer_to_server(CorpusServicer(self._runner), self._main)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self._runner), self._admin)
+        self._read_only_watch: asyncio.Task[None] | None = None
+
+    def _new_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(interceptors=self._interceptors, options=_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._settings.reflection:
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
+        return server
+
+    async def start(self) -> tuple[Address, Address | None]:
+        """Listen; return the addresses of the services and of the AdminService where it has its own.
+
+        Raises:
+            ListenError: An address is taken or not this machine's.
+        """
+        address = _listen(self._main, self._settings.listen)
+        admin = _listen(self._admin, self._settings.admin) if self._settings.admin else None
+        for server in {self._main, self._admin}:
+            await server.start()
+        return address, admin
+
+    def serve(self, engine: Engine) -> None:
+        """Answer with *engine* and say SERVING."""
+        self._runner.attach(engine)
+        self._health.set(dict.fromkeys((WHOLE_SERVER, *SERVICES), True))
+        self._read_only_watch = asyncio.create_task(self._watch_read_only(engine))
+
+    async def _watch_read_only(self, engine: Engine) -> None:
+        while True:
+            read_only = engine.read_only_reason is not None
+            self._health.set({INGEST_SERVICE: not read_only})
+            self._metrics.engine.read_only.set(read_only)
+            await asyncio.sleep(READ_ONLY_POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """Say NOT_SERVING, go on for the drain time, let calls finish within the grace, and let go of the engine."""
+        self._health.drain()
+        if self._read_only_watch:
+            self._read_only_watch.cancel()
+            await asyncio.sleep(self._settings.drain_seconds)
+        self._health.close()
+        self._admission.closing.set()
+        await asyncio.gather(*(server.stop(self._settings.grace_seconds) for server in {self._main, self._admin}))
+        await asyncio.to_thread(self._runner.detach)
+
+
+def _listen(server: grpc.aio.Server, address: Address) -> Address:
+    try:
+        return address.with_port(server.add_insecure_port(str(address)))
+    except RuntimeError:  # gRPC's text is for its own developers
+        raise ListenError(
+            f"Cannot listen on {address}: another process does, or the address is not this machine's."
+        ) from None
