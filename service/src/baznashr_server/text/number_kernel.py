@@ -12,7 +12,8 @@ import numpy as np
 from baznashr_server.kernel import kernel
 
 DROPPED, SPACE, BREAK, DIGIT_ZERO, DIGIT_NINE = 0, 1, 2, 0x30, 0x39
-"""What the folding table makes of a code point; anything larger is a letter."""
+OTHER_LETTER = 0xFFFF
+"""What the folding table makes of a code point: one of these, a digit, or a letter of the canonical form."""
 
 CONTEXT, DIGITS, LONG_DIGITS, CARDINAL, SCALE, HALF, AND, ORDINAL_SUFFIX, ORDINAL_WORD, PLURAL, VAGUE = range(11)
 WEEKDAY, SATURDAY, MONTH, LUNAR_HEAD, LUNAR_TAIL = range(11, 16)
@@ -24,7 +25,7 @@ LEADING_AND, TRAILING_AND = 4, 8
 """Flags: «و» is written into the word, before or behind."""
 GUARDED, COUNTS_UNITS = 16, 32
 """Flags: also an ordinary word, so it counts only in a compound (a month: in a date), or before a unit as well."""
-UNIT, YEAR, VERB, WORSHIP, IN, MINISTER, MONTH_WORD, LETTER_NAME, GLUED_ONLY = (1 << bit for bit in range(6, 15))
+UNIT, YEAR, VERB, WORSHIP, IN, MINISTER, PLACE, MONTH_WORD, LETTER_NAME, GLUED_ONLY = (1 << bit for bit in range(6, 16))
 """Flags of the words around; LETTER_NAME is the Persian name of a Latin letter, as in «بی‌بی‌سی»."""
 
 ROLE, VALUE, EXPONENT, ROOM, FLAGS, WORD, START, END, TOKEN_COLUMNS = range(9)
@@ -38,8 +39,8 @@ MAX_DIGITS = 17
 MANTISSA_LIMIT = 10**MAX_DIGITS
 EXPONENT_BITS, EXPONENT_BIAS = 6, 32
 
-POINT, COMMA, SLASH, PERSIAN_COMMA, DECIMAL_MARK, THOUSANDS_MARK = (ord(mark) for mark in "\u002e,/،٫٬")
-ZWNJ = 0x200C
+COLON, POINT, COMMA, SLASH, PERSIAN_COMMA, DECIMAL_MARK, THOUSANDS_MARK = (ord(mark) for mark in ":.,/،٫٬")
+ZWNJ, LAST_SPACE, LAST_ASCII = 0x200C, 0x20, 0x7F
 
 
 @kernel
@@ -56,7 +57,7 @@ def _run_end(codes, fold, i):
 
 @kernel
 def _number_end(codes, fold, i):
-    """Return where the whole part and the number end: 1,234.5, ۱٬۲۳۴/۵ and ۳٫۵ are one, 1402/05/24 and 1.2.3 are not."""
+    """Return where the whole part and the number end: 1,234.5 and ۱٬۲۳۴/۵ are one number, 1402/05/24 is three."""
     first = whole = _run_end(codes, fold, i)
     if first == codes.size or first == i:
         return first, first
@@ -110,19 +111,28 @@ def _read_digits(codes, fold, i, token):
 
 
 @kernel
+def _address_end(codes, fold, i):
+    """Return where the web address whose colon is at *i* ends, else the next position: its digits count nothing."""
+    if i + 2 >= codes.size or codes[i + 1] != SLASH or codes[i + 2] != SLASH:
+        return i + 1
+    while i < codes.size and (LAST_SPACE < codes[i] <= LAST_ASCII or _is_digit(codes, fold, i)):
+        i += 1
+    return i
+
+
+@kernel
 def _tokenise(codes, fold, keys, entries, tokens):
     """Write the tokens that matter and return how many there are."""
-    shift = np.uint64(64)
-    for _ in range(63):
-        if np.uint64(1) << (np.uint64(64) - shift) == np.uint64(keys.size):
-            break
+    shift, size = np.uint64(64), keys.size
+    while size > 1:
+        size >>= 1
         shift -= np.uint64(1)
     i = word = count = 0
     while i < codes.size:
         code = fold[codes[i]]
         if code <= BREAK:
             word += code == BREAK
-            i += 1
+            i = _address_end(codes, fold, i) if codes[i] == COLON else i + 1
             continue
         word += 1
         tokens[count, START], tokens[count, WORD] = i, word
@@ -199,7 +209,7 @@ def _starts_number(tokens, i):
             return False
         if flags & COUNTS_UNITS and tokens[following, FLAGS] & UNIT:
             return True
-        if _multiplies(tokens, following):
+        if _multiplies(tokens, following) or tokens[following, FLAGS] & LEADING_AND:
             return True
         if role == HALF or tokens[following, ROLE] != AND or not _follows(tokens, following, i + 2):
             return False
@@ -208,7 +218,7 @@ def _starts_number(tokens, i):
         return False
     if flags & LETTER_NAME and (_has(tokens, i, i - 1, LETTER_NAME) or _has(tokens, i, following, LETTER_NAME)):
         return False
-    if flags & ORDINAL and _has(tokens, i, i - 1, VERB):
+    if (flags & ORDINAL and _has(tokens, i, i - 1, VERB)) or _has(tokens, i, following, PLACE):
         return False
     percent = tokens[i, VALUE] == 100 and _has(tokens, i, i - 1, IN) and _follows(tokens, i - 2, i - 1)
     return not (percent and tokens[i - 2, ROLE] in (DIGITS, CARDINAL, HALF))
@@ -251,14 +261,22 @@ def _scaled(total, group, scale, step):
 
 
 @kernel
-def _suffix_fits(tokens, last, at):
-    """Whether «ام», «امین», «م» or «مین» belongs to the number; the short ones only where written onto it."""
-    gap = tokens[at, START] - tokens[last, END]
-    return tokens[at, ROLE] == ORDINAL_SUFFIX and (tokens[at, FLAGS] & GLUED_ONLY == 0 or gap == 0)
+def _suffix_fits(codes, tokens, last, at):
+    """Whether «ام», «امین», «م» or «مین» belongs to the number; the short ones only where no space lies between."""
+    if tokens[at, ROLE] != ORDINAL_SUFFIX:
+        return False
+    end, start = tokens[last, END], tokens[at, START]
+    return tokens[at, FLAGS] & GLUED_ONLY == 0 or start == end or (start == end + 1 and codes[end] == ZWNJ)
 
 
 @kernel
-def _read_compound(tokens, i):
+def _is_year(tokens, i):
+    year = tokens[i, VALUE]
+    return tokens[i, ROLE] == DIGITS and tokens[i, EXPONENT] == 0 and (50 <= year <= 99 or 1200 <= year < 2200)
+
+
+@kernel
+def _read_compound(codes, tokens, i):
     """Return the last token, the mantissa, the exponent and the ordinal flag of the number that starts at *i*."""
     role, flags = tokens[i, ROLE], tokens[i, FLAGS]
     total, group, exponent, scale = 0, tokens[i, VALUE], tokens[i, EXPONENT], 0
@@ -269,7 +287,7 @@ def _read_compound(tokens, i):
     last = i
     while not flags & (ORDINAL | CLOSED):
         at, joined = _next_part(tokens, last)
-        if at < 0 or (role == DIGITS and last == i and _has(tokens, i, i - 1, YEAR)):
+        if at < 0 or (last == i and _is_year(tokens, i) and _has(tokens, i, i - 1, YEAR)):
             break
         part, value, unit = tokens[at, ROLE], tokens[at, VALUE], _power_of_ten(-exponent)
         if part == SCALE and not joined:
@@ -281,8 +299,7 @@ def _read_compound(tokens, i):
             total, group, scale, room = grown, 0, value, value
             kept_last, kept_total = at, total
         elif part == CARDINAL and value == 100 and not joined:
-            single = last == i and exponent == 0 and 0 < group < 10
-            single = single or (group == tokens[last, VALUE] and tokens[last, ROLE] == CARDINAL and 0 < group < 10)
+            single = exponent == 0 and 0 < group < 10 and group == tokens[last, VALUE]
             if not single or tokens[at, FLAGS] & ORDINAL:
                 break
             group, room = group * 100, 100
@@ -297,7 +314,7 @@ def _read_compound(tokens, i):
             # Half of the scale just named, «دو میلیون و نیم», else one half.
             half = 5 * unit * (scale if group == 0 and scale > 0 else 1)
             total, group, exponent, room = total * 10, group * 10 + half, exponent - 1, 0
-        elif not joined and _suffix_fits(tokens, last, at):
+        elif not joined and _suffix_fits(codes, tokens, last, at):
             return at, total + group, exponent, ORDINAL
         else:
             break
@@ -322,9 +339,7 @@ def _is_date(tokens, i, last_number):
         return True
     if not _follows(tokens, i, i + 1):
         return False
-    year = tokens[i + 1, VALUE]
-    dated = tokens[i + 1, ROLE] == DIGITS and tokens[i + 1, EXPONENT] == 0 and (50 <= year <= 99 or 1200 <= year < 2200)
-    return dated or tokens[i + 1, FLAGS] & (MONTH_WORD | YEAR) != 0
+    return _is_year(tokens, i + 1) or tokens[i + 1, FLAGS] & (MONTH_WORD | YEAR) != 0
 
 
 @kernel
@@ -359,7 +374,7 @@ def scan_numbers(codes, fold, keys, entries):
         if kind < 0 and role == LONG_DIGITS:
             kind, value = NUMBER_KIND, tokens[i, VALUE]
         elif kind < 0 and (role == DIGITS or _starts_number(tokens, i)):
-            last, mantissa, exponent, ordinal = _read_compound(tokens, i)
+            last, mantissa, exponent, ordinal = _read_compound(codes, tokens, i)
             kind, value = (ORDINAL_KIND if ordinal else NUMBER_KIND), _key(mantissa, exponent)
             plural = _follows(tokens, last, last + 1) and tokens[last + 1, ROLE] == PLURAL
             if plural and tokens[last, ROLE] != DIGITS:
