@@ -155,7 +155,8 @@ def _tokenise(codes, fold, keys, entries, tokens):
         slot = np.int64(mixed >> shift)
         while keys[slot] != np.uint64(0):
             if keys[slot] == mixed:
-                tokens[count, :ENTRY_COLUMNS] = entries[slot]
+                for column in range(ENTRY_COLUMNS):
+                    tokens[count, column] = entries[slot, column]
                 count += 1
                 break
             slot = (slot + 1) & (keys.size - 1)
@@ -278,11 +279,10 @@ def _is_year(tokens, i):
 @kernel
 def _read_compound(codes, tokens, i):
     """Return the last token, the mantissa, the exponent and the ordinal flag of the number that starts at *i*."""
-    role, flags = tokens[i, ROLE], tokens[i, FLAGS]
+    flags, room = tokens[i, FLAGS], tokens[i, ROOM]
     total, group, exponent, scale = 0, tokens[i, VALUE], tokens[i, EXPONENT], 0
-    room = tokens[i, ROOM]
-    if role == SCALE:
-        total, group, scale = group, 0, group
+    if room >= 1000:
+        total, group, scale = group, 0, room
     kept_last, kept_total = i, total + group
     last = i
     while not flags & (ORDINAL | CLOSED):

@@ -33,11 +33,13 @@ ORDINAL_STEMS = {"سه": "سو", "سی": "سی‌ا"}
 FIRST = ("اول", "اولین", "نخست", "نخستین")
 
 WRITTEN_ON = (
-    "تن", "نفر", "نفره", "سال", "ساله", "ماه", "ماهه", "روز", "روزه", "هفته", "ساعت", "ساعته", "دقیقه", "بار", "برابر",
-    "برابری", "درصد", "درصدی", "تومان", "تومانی", "متر", "متری", "کیلومتر", "کیلومتری", "رقمی", "طرفه", "جانبه", "گانه",
+    "تن", "نفر", "نفره", "سال", "ساله", "سالگی", "ماه", "ماهه", "روز", "روزه", "هفته", "ساعت", "ساعته", "دقیقه", "بار",
+    "برابر", "برابری", "درصد", "درصدی", "تومان", "تومانی", "متر", "متری", "کیلومتر", "کیلومتری", "رقمی", "طرفه", "جانبه", "گانه",
     "مرحله", "ضلعی", "وجهی", "بعدی", "فوریتی", "پا", "پایه", "راه", "راهی", "باغ", "تپه",
 )  # fmt: skip
 """Nouns that lose the space or ZWNJ before them, «سه‌ماهه» and «سهماهه»."""
+DAY_ENDINGS = ("", "شب", "صبح", "عصر", "ظهر", "ها", "های")
+"""Written onto a weekday."""
 NEVER_WRITTEN_ON = frozenset({"یک", "سی"})
 """«یکسال» is "a year", and «سیروز» is an illness."""
 UNIT_NOUNS = (
@@ -108,7 +110,7 @@ ALSO_WORDS = frozenset({"تیر", "مهر", "آذر", "دی", "بهمن", "ما�
 LUNAR_HEADS = {"ربیع": "rabi_al_awwal", "جمادی": "jumada_al_ula", "ذی": "dhu_al_qadah"}
 LUNAR_TAILS = {"الاول": 0, "الاولی": 0, "القعده": 0, "الثانی": 1, "الثانیه": 1, "الآخر": 1, "الحجه": 1}
 
-MAX_LOAD = 0.4
+MAX_LOAD = 0.5
 """Share of the table's slots in use: most words of a text are none of these, and should meet an empty slot at once."""
 
 
@@ -177,14 +179,17 @@ def _number_entries() -> Iterator[tuple[str, Entry]]:
         for ending in ORDINAL_ENDINGS:
             joined = f"و{_ordinal_stem(word)}{ending}"
             yield joined, Entry(k.CARDINAL, value, room=room, flags=k.ORDINAL | k.LEADING_AND)
-        for ending, flags in (("هزار", 0), ("هزارو", k.TRAILING_AND)):
-            yield word + ending, Entry(k.CARDINAL, 1000 * value, room=1000, flags=flags)
+        for scale, size in SCALES.items():
+            yield word + scale, Entry(k.CARDINAL, size * value, room=size)
+        yield word + "هزارو", Entry(k.CARDINAL, 1000 * value, room=1000, flags=k.TRAILING_AND)
         if room > 1 and word != "سی":  # «سیو» is a goalkeeper's save
             yield word + "و", Entry(k.CARDINAL, value, room=room, flags=k.TRAILING_AND)
-        elif value < 10:
+        if value < 10:
             yield word + "ونیم", Entry(k.CARDINAL, 10 * value + 5, exponent=-1)
         for noun in WRITTEN_ON if word not in NEVER_WRITTEN_ON else ():
             yield word + noun, Entry(k.CARDINAL, value, room=1, flags=k.CLOSED)
+    for word in (*UNITS[1:], *TEENS):
+        yield f"یک{_ordinal_stem(word)}م", Entry(k.CARDINAL, simple[word][0], room=1, flags=k.ORDINAL)
     for word, value in SCALES.items():
         yield word, Entry(k.SCALE, value, room=value)
         yield word + "و", Entry(k.SCALE, value, room=value, flags=k.TRAILING_AND)
@@ -195,11 +200,12 @@ def _number_entries() -> Iterator[tuple[str, Entry]]:
 
 
 def _name_entries() -> Iterator[tuple[str, Entry]]:
-    yield "شنبه", Entry(k.SATURDAY)
-    for value, word in enumerate(UNITS[:5], start=1):
-        yield word + "شنبه", Entry(k.WEEKDAY, value)
-    for word in ("جمعه", "آدینه"):
-        yield word, Entry(k.WEEKDAY, 6)
+    for ending in DAY_ENDINGS:
+        yield "شنبه" + ending, Entry(k.SATURDAY)
+        for value, word in enumerate(UNITS[:5], start=1):
+            yield f"{word}شنبه{ending}", Entry(k.WEEKDAY, value)
+        for word in ("جمعه", "آدینه"):
+            yield word + ending, Entry(k.WEEKDAY, 6)
     for value, spellings in enumerate((JALALI | GREGORIAN | LUNAR).values()):
         for word in spellings.split():
             flags = k.YEAR | (k.GUARDED if word in ALSO_WORDS else 0)
@@ -215,6 +221,8 @@ def _other_entries() -> Iterator[tuple[str, Entry]]:
     yield "و", Entry(k.AND)
     yield "نیم", Entry(k.HALF, 5, exponent=-1, flags=k.COUNTS_UNITS)
     yield "ونیم", Entry(k.HALF, 5, exponent=-1, flags=k.COUNTS_UNITS | k.LEADING_AND)
+    for noun in ("ساعت", "درصد", "قرن", "سال"):
+        yield "نیم" + noun, Entry(k.CARDINAL, 5, exponent=-1, flags=k.CLOSED)
     for ending in ORDINAL_ENDINGS:
         yield ending, Entry(k.ORDINAL_SUFFIX, flags=k.GLUED_ONLY)
         yield "ا" + ending, Entry(k.ORDINAL_SUFFIX)
