@@ -23,10 +23,11 @@ HANGUL = range(0xAC00, 0xD7A4)
 """Decomposed by arithmetic where the table is loaded (Unicode, section 3.12), not listed here."""
 
 FOLDED = {
-    **{c: "ا" for c in "آأإٱٲٳ"},
-    **{c: "ی" for c in "يىېئےێۍ"},
-    **{c: "ک" for c in "كڪګ"},
-    **{c: "ه" for c in "ةۀەھۃہۂ"},
+    **dict.fromkeys("آأإٱٲٳ", "ا"),
+    **dict.fromkeys("يىېئےێۍ", "ی"),
+    **dict.fromkeys("كڪګ", "ک"),
+    **dict.fromkeys("ةۀەھۃہۂ", "ه"),
+    **dict.fromkeys("ڃڄ", "ح"),  # hazm folds their presentation forms so, and a form must be what it shows
     "ؤ": "و",
 }
 DROPPED = set("ءٴـۥۦ") | {"\u08ad", "\ufdfa", "\ufdfb"}
@@ -61,7 +62,7 @@ def canonical(char: str) -> str:
 
 
 def lines() -> list[str]:
-    """One line a maximal run `first last target`, hexadecimal; targets of a run go up in step, expansions stand alone."""
+    """One line a run `first last target`, hexadecimal; targets of a run go up in step, expansions stand alone."""
     runs: list[list[int]] = []
     expansions: list[str] = []
     for code in range(0x110000):
