@@ -29,7 +29,8 @@ PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print the set
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"baznashr-server: {message}", file=sys.stderr)
+    for line in message.splitlines():
+        print(f"baznashr-server: {line}", file=sys.stderr)
     raise typer.Exit(code)
 
 

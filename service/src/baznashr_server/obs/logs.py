@@ -27,7 +27,6 @@ def configure(log_format: str, level: str, stream: TextIO = sys.stderr) -> None:
         processors=[*shared, *_rendering(log_format, stream)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 from baznashr import wire
-from baznashr.types import Judgement
+from baznashr.types import Document, Judgement
 from baznashr.v1 import check_service_pb2 as pb
 from baznashr.v1 import check_service_pb2_grpc, stream_pb2
 from baznashr_server import limits
@@ -22,7 +23,7 @@ from baznashr_server.rpc.streams import answers
 def _check(engine: Engine, request: pb.CheckTextRequest | pb.StreamCheckTextsRequest) -> Judgement:
     with errors_at("item"):
         item = wire.check_item_from_message(request.item)
-        with errors_at("text" if isinstance(item, str) else "document", instead_of="text"):
+        with errors_at("document") if isinstance(item, Document) else nullcontext():
             return engine.check(item, wire.corpus_name(request.corpus))
 
 

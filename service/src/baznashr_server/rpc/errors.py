@@ -16,6 +16,8 @@ from baznashr_server.rpc.methods import Method
 
 log = structlog.get_logger()
 
+_TIMER_SECONDS = 0.01
+
 
 def answerable(error: Exception) -> BaznashrError:
     """Return what the caller may know of *error*; what is unforeseen is logged under an incident id."""
@@ -35,7 +37,9 @@ def code_of(error: BaseException, context: Context) -> grpc.StatusCode:
             return grpc.StatusCode[trailers_from_error(error)[0]]
         case Exception():
             return grpc.StatusCode.INTERNAL
-    late = (context.time_remaining() or 1) <= 0  # cancelled: by the deadline or by the client
+    # Cancelled: by the client, by a shutdown, or by the deadline, which gRPC's own timer may see a moment early.
+    remaining: float | None = context.time_remaining()
+    late = remaining is not None and remaining < _TIMER_SECONDS
     return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
 
 

@@ -17,9 +17,9 @@ import grpc.aio
 
 from baznashr_server.rpc.methods import METHODS, Method
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
-Behaviour = Callable[[Any, Context], Awaitable[Any]]
+type Context = grpc.aio.ServicerContext[Any, Any]
+type Handler = grpc.RpcMethodHandler[Any, Any]
+type Behaviour = Callable[[Any, Context], Awaitable[Any]]
 """Answers one call: a unary one returns its response, a streaming one writes its responses to the context."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import AsyncIterator
+from operator import attrgetter
 from time import perf_counter
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ import structlog
 from prometheus_client import Counter
 from structlog.contextvars import bind_contextvars
 
+from baznashr.types import DEFAULT_CORPUS
+from baznashr_server import limits
 from baznashr_server.obs.metrics import RpcMetrics, code_label
 from baznashr_server.rpc.errors import code_of
 from baznashr_server.rpc.interception import Behaviour, Context, Interceptor
@@ -20,6 +23,14 @@ from baznashr_server.rpc.methods import METHODS, Method
 
 log = structlog.get_logger()
 
+_DOCUMENT_ID = {
+    "CheckText": attrgetter("item.document.id"),
+    "IngestDocument": attrgetter("document.id"),
+    "GetDocument": attrgetter("document_id"),
+    "DeleteDocument": attrgetter("document_id"),
+    "ListCluster": attrgetter("document_id"),
+    "CreateOverride": attrgetter("override.document_id"),
+}
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -88,7 +99,7 @@ class CallLog(Interceptor):
 
     def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
         async def logged(request: Any, context: Context) -> Any:
-            bind_contextvars(trace_id=_trace_id(context), method=method.name)
+            bind_contextvars(trace_id=_trace_id(context), method=method.name, **_subject(method, request))
             begun = perf_counter()
             try:
                 response = await behaviour(request, context)
@@ -101,6 +112,18 @@ class CallLog(Interceptor):
             return response
 
         return logged
+
+
+def _subject(method: Method, request: Any) -> dict[str, str]:
+    """Name the corpus and the document of a call; an overlong id is left out, since it may be a text."""
+    try:
+        named = {"corpus": request.corpus or DEFAULT_CORPUS}
+        if method.name in _DOCUMENT_ID:
+            document_id = _DOCUMENT_ID[method.name](request)
+            named["document_id"] = document_id if len(document_id) <= limits.MAX_ID_BYTES else ""
+    except AttributeError:  # a stream, a request that names no corpus, or one that could not be decoded
+        return {}
+    return named
 
 
 def _trace_id(context: Context) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
@@ -122,8 +123,12 @@ class Server:
 
 def _listen(server: grpc.aio.Server, address: Address) -> Address:
     try:
+        # gRPC does not say why it cannot; a socket of our own does.
+        family, kind, protocol, _, target = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(target)
         return address.with_port(server.add_insecure_port(str(address)))
-    except RuntimeError:  # gRPC's text is for its own developers
-        raise ListenError(
-            f"Cannot listen on {address}: another process does, or the address is not this machine's."
-        ) from None
+    except (OSError, RuntimeError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "gRPC cannot bind it"
+        raise ListenError(f"Cannot listen on {address}: {reason}.") from None

@@ -1,0 +1,74 @@
+"""The command ``baznashr-server``, as a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from baznashr_server.settings import Settings
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("BAZNASHR_")}
+
+
+def run(*arguments: str, env: dict[str, str] = CLEAN) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "baznashr_server", *arguments]
+    return subprocess.run(command, env={**env, "COLUMNS": "200"}, capture_output=True, text=True, check=False)
+
+
+def test_help_lists_every_setting() -> None:
+    """Each setting has a flag of its name."""
+    text = run("serve", "--help").stdout
+    assert [name for name in Settings.model_fields if f"--{name.replace('_', '-')}" not in text] == []
+
+
+def test_help_does_not_wait_for_the_engine() -> None:
+    """The command's module imports nothing that is slow to import."""
+    slow = {"numba", "numpy", "grpc", "apsw", "hazm", "prometheus_client", "structlog"}
+    code = "import sys, baznashr_server.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert slow & set(done.stdout.split()) == set()
+
+
+def test_version() -> None:
+    """The version is printed by name."""
+    assert run("--version").stdout.startswith("baznashr-server 0.")
+
+
+def test_bad_settings_end_with_a_sentence(tmp_path: Path) -> None:
+    """Exit code 2 and one sentence a mistake; no traceback."""
+    done = run("serve", "--data", str(tmp_path), "--workers", "none", "--max-streams", "0")
+    assert done.returncode == 2
+    assert [line.split(": ")[:2] for line in done.stderr.splitlines()] == [
+        ["baznashr-server", "workers"],
+        ["baznashr-server", "max_streams"],
+    ]
+
+
+def test_check_config_reads_file_and_environment(tmp_path: Path) -> None:
+    """Settings can be checked and seen without serving."""
+    file = tmp_path / "s.toml"
+    file.write_text('data = "there"\nworkers = 3\n', encoding="utf-8")
+    done = run(
+        "check-config", "--config", str(file), "--insecure", "--print-config", env={**CLEAN, "BAZNASHR_WORKERS": "5"}
+    )
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()
+    assert {'data = "there"', "workers = 5", "insecure = true"} <= set(printed)
+    assert run("check-config", "--config", str(file)).stdout == "The settings can be used.\n"
+
+
+def test_serving_the_network_unprotected_must_be_asked_for(tmp_path: Path) -> None:
+    """Another address than loopback is refused before anything is opened."""
+    done = run("serve", "--data", str(tmp_path / "data"), "--listen", "0.0.0.0:0")
+    assert done.returncode == 2
+    assert "--insecure" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_is_at_hand(arguments: list[str]) -> None:
+    """Without a command, or asked for help, the commands are listed."""
+    done = run(*arguments)
+    assert "serve" in done.stdout + done.stderr
