@@ -248,7 +248,19 @@ class Thresholds:
     """Where the rules draw their lines; all are shares, 0 to 1, unless said otherwise."""
 
     near_duplicate: float = 0.7
-    """Least similarity of a near duplicate."""
+    """Least similarity of a near duplicate where no text is kept to compare."""
+    covered: float = 0.8
+    """Least share of the judged text that a stored text must cover for it to be a near duplicate or an excerpt."""
+    same_article: float = 0.6
+    """Least share of the stored text that a near duplicate covers; one that covers less is an excerpt."""
+    extended: float = 0.8
+    """Least share of the stored text that a text must cover to extend it."""
+    numbers_changed: float = 0.15
+    """Share of the compared numbers from which changed ones make a recurring report."""
+    template: float = 0.35
+    """Least share of either text that a recurring report has in common with the one before."""
+    passage_letters: int = 80
+    """Letters of shared passages, long runs only, that make an overlap or lend substance to an excerpt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _NANOS_PER_SECOND = 1_000_000_000
+_INT32 = 1 << 31
 
 _E = TypeVar("_E", bound=Enum)
 _M = TypeVar("_M")
@@ -24,16 +25,21 @@ _P = ParamSpec("_P")
 
 
 def build(message: Callable[_P, _M], *args: _P.args, **fields: _P.kwargs) -> _M:
-    """Build a message, or name the field that UTF-8 cannot carry.
+    """Build a message, or name the field that it cannot carry.
 
     Raises:
-        InvalidArgument: A string holds a lone surrogate.
+        InvalidArgument: A string holds a lone surrogate, or a number is out of range.
     """
     try:
         return message(*args, **fields)
     except UnicodeEncodeError:
         field = next((name for name, value in fields.items() if not _encodable(value)), "")
         raise _malformed(field) from None
+    except ValueError:
+        field = next(
+            (name for name, value in fields.items() if isinstance(value, int) and not -_INT32 <= value < _INT32), ""
+        )
+        raise InvalidArgument("The number is out of range.", reason="INVALID_FIELD", field=field) from None
 
 
 def _encodable(value: object) -> bool:

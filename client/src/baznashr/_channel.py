@@ -1,0 +1,104 @@
+"""How the clients connect: limits, keepalive, retries, encryption and tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from baznashr._rpc import RPCS
+
+MAX_REQUEST_BYTES = 4 << 20
+"""What the service accepts in one message."""
+MAX_ANSWER_BYTES = 64 << 20
+"""Answers carry evidence, so a batch's answer may be larger than the batch."""
+
+DEFAULT_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """An encrypted connection; every path names a PEM file."""
+
+    ca_file: str | Path | None = None
+    """Whom to trust; the system's authorities where it is None."""
+    certificate_file: str | Path | None = None
+    """The client's own certificate chain, for servers that ask for one."""
+    key_file: str | Path | None = None
+    """The key of the client's certificate."""
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Read the files.
+
+        Raises:
+            OSError: A file cannot be read.
+        """
+        return grpc.ssl_channel_credentials(
+            root_certificates=_read(self.ca_file),
+            private_key=_read(self.key_file),
+            certificate_chain=_read(self.certificate_file),
+        )
+
+
+def _read(path: str | Path | None) -> bytes | None:
+    return None if path is None else Path(path).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What both clients are given besides the address."""
+
+    timeout: float
+    token: str | None = field(repr=False)
+    tls: TLS | None
+
+    def __post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise ValueError("The timeout is a number of seconds above 0.")
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return what every call carries."""
+        return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
+
+    def options(self) -> Sequence[tuple[str, Any]]:
+        """Return the options of the channel."""
+        return (
+            ("grpc.primary_user_agent", f"baznashr-python/{version('baznashr')}"),
+            ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.keepalive_permit_without_calls", 0),
+            ("grpc.enable_retries", 1),
+            ("grpc.service_config_disable_resolution", 1),
+            ("grpc.service_config", service_config()),
+        )
+
+
+def service_config() -> str:
+    """Return gRPC's retry policy for every method that the contract calls idempotent.
+
+    It holds no timeout: gRPC's core gets those wrong (grpc/grpc issues 34547 and 40633), so each call carries its own.
+    """
+    return json.dumps(
+        {
+            "methodConfig": [
+                {
+                    "name": [{"service": rpc.service, "method": rpc.method} for rpc in RPCS if rpc.idempotent],
+                    "retryPolicy": {
+                        "maxAttempts": 4,
+                        "initialBackoff": "0.1s",
+                        "maxBackoff": "1s",
+                        "backoffMultiplier": 2,
+                        "retryableStatusCodes": ["UNAVAILABLE"],
+                    },
+                }
+            ],
+            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+        }
+    )

@@ -1,0 +1,195 @@
+"""The client for threads; ``_aio`` holds the same methods for asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, overload
+
+from baznashr import _calls
+from baznashr._batching import OnError, Outcome, checks, ingests
+from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection
+from baznashr._transport import Transport
+from baznashr.types import (
+    DEFAULT_CORPUS,
+    Cluster,
+    Corpus,
+    CorpusStats,
+    Document,
+    Judgement,
+    Override,
+    Policy,
+    ServerStatus,
+    StoredDocument,
+    StoredId,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Client:
+    """A connection to one server, for any number of threads.
+
+    Every method may raise the exceptions of ``baznashr.errors``. Calls that find the server unavailable are sent again,
+    at most three times and only where that is safe, within the call's time.
+
+    Args:
+        target: The server's address, such as ``"127.0.0.1:50051"``.
+        timeout: Seconds that each call may take, attempts and all.
+        token: Sent with every call as a bearer token.
+        tls: Encrypts the connection; None does not.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        token: str | None = None,
+        tls: TLS | None = None,
+    ) -> None:
+        self._transport = Transport(target, Connection(timeout, token, tls))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; calls under way end with ``Cancelled``."""
+        self._transport.close()
+
+    def check(self, text_or_document: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
+        """Judge one text and store nothing."""
+        return self._transport.run(_calls.check(text_or_document, corpus))
+
+    @overload
+    def check_many(
+        self,
+        items: Iterable[str | Document],
+        corpus: str = ...,
+        *,
+        on_error: Literal["raise", "skip"] = ...,
+    ) -> Iterator[Judgement]: ...
+
+    @overload
+    def check_many(
+        self, items: Iterable[str | Document], corpus: str = ..., *, on_error: OnError
+    ) -> Iterator[Outcome]: ...
+
+    def check_many(
+        self, items: Iterable[str | Document], corpus: str = DEFAULT_CORPUS, *, on_error: OnError = "raise"
+    ) -> Iterator[Outcome]:
+        """Judge any number of texts, in batches; answers come in the order asked.
+
+        Args:
+            items: Read only as fast as the service answers.
+            corpus: What to judge against.
+            on_error: What a bad item does: ``"raise"`` ends the iteration with its error, ``"skip"`` leaves it out,
+                ``"yield"`` gives its error in its place. An error that no item is to blame for is always raised.
+        """
+        return self._transport.many(items, checks(corpus, on_error))
+
+    def compare(
+        self, earlier: str | Document | StoredId, later: str | Document | StoredId, corpus: str | None = None
+    ) -> Judgement:
+        """Give the judgement that *later* would get from a corpus that holds only *earlier*.
+
+        With a corpus, its policy and what it has learned are used.
+        """
+        return self._transport.run(_calls.compare(earlier, later, corpus))
+
+    def ingest(self, document: Document, corpus: str = DEFAULT_CORPUS, replace: bool = False) -> Judgement:
+        """Judge one document and store it, in one atomic and durable step.
+
+        The same id with the same text gives the first answer again. The same id with another text raises
+        ``DocumentIdReused`` or, with *replace*, is judged without its own old version and stored over it.
+        """
+        return self._transport.run(_calls.ingest(document, corpus, replace))
+
+    @overload
+    def ingest_many(
+        self,
+        documents: Iterable[Document],
+        corpus: str = ...,
+        replace: bool = ...,
+        *,
+        on_error: Literal["raise", "skip"] = ...,
+    ) -> Iterator[Judgement]: ...
+
+    @overload
+    def ingest_many(
+        self, documents: Iterable[Document], corpus: str = ..., replace: bool = ..., *, on_error: OnError
+    ) -> Iterator[Outcome]: ...
+
+    def ingest_many(
+        self,
+        documents: Iterable[Document],
+        corpus: str = DEFAULT_CORPUS,
+        replace: bool = False,
+        *,
+        on_error: OnError = "raise",
+    ) -> Iterator[Outcome]:
+        """Judge and store any number of documents, in batches and in order; answers come in the same order.
+
+        Args:
+            documents: Read only as fast as the service answers.
+            corpus: Where to store them.
+            replace: As in ``ingest``.
+            on_error: As in ``check_many``. With ``"raise"``, all before the bad document is stored, nothing after it.
+        """
+        return self._transport.many(documents, ingests(corpus, replace, on_error))
+
+    def get(self, id: str, corpus: str = DEFAULT_CORPUS) -> StoredDocument:  # noqa: A002 - the field's name
+        """Read a stored document."""
+        return self._transport.run(_calls.get(id, corpus))
+
+    def delete(self, id: str, corpus: str = DEFAULT_CORPUS) -> bool:  # noqa: A002 - the field's name
+        """Delete a document; return whether it was stored."""
+        return self._transport.run(_calls.delete(id, corpus))
+
+    def list_cluster(self, id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = 1000) -> Cluster:  # noqa: A002
+        """Read the cluster of a stored document with its first *limit* members, at most 1000."""
+        return self._transport.run(_calls.list_cluster(id, corpus, limit))
+
+    def override(self, override: Override, corpus: str = DEFAULT_CORPUS) -> Override:
+        """Record an editor's word, which wins over the rules."""
+        return self._transport.run(_calls.override(override, corpus))
+
+    def list_overrides(self, corpus: str = DEFAULT_CORPUS) -> tuple[Override, ...]:
+        """List a corpus's overrides, the oldest first."""
+        return self._transport.all(lambda token: _calls.list_overrides(corpus, token))
+
+    def create_corpus(
+        self, name: str, *, window_days: int = 0, keep_text: bool = True, policy: Policy | None = None
+    ) -> Corpus:
+        """Create a corpus; without a policy it has the default one."""
+        return self._transport.run(_calls.create_corpus(name, window_days, keep_text, policy))
+
+    def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
+        """Read a corpus's settings."""
+        return self._transport.run(_calls.get_corpus(name))
+
+    def list_corpora(self) -> tuple[Corpus, ...]:
+        """List the corpora by name."""
+        return self._transport.all(_calls.list_corpora)
+
+    def update_corpus(self, name: str, *, window_days: int | None = None, policy: Policy | None = None) -> Corpus:
+        """Change a corpus's settings; None leaves one as it is, and judgements already given do not change."""
+        return self._transport.run(_calls.update_corpus(name, window_days, policy))
+
+    def delete_corpus(self, name: str) -> None:
+        """Delete a corpus with all its documents."""
+        return self._transport.run(_calls.delete_corpus(name))
+
+    def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
+        """Tell what a corpus holds and costs."""
+        return self._transport.run(_calls.corpus_stats(name))
+
+    def server_status(self) -> ServerStatus:
+        """Tell how the server is."""
+        return self._transport.run(_calls.server_status())

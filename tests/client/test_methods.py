@@ -1,0 +1,182 @@
+"""Every method of both clients against a server that remembers."""
+
+import inspect
+from datetime import UTC, datetime
+
+import pytest
+from google.protobuf.message_factory import GetMessageClass
+
+from baznashr import AsyncClient, Client, errors, types, wire
+from baznashr._rpc import RPCS
+from baznashr.v1 import corpus_service_pb2, ingest_service_pb2
+from tests.client.stub import JUDGEMENT, METHODS, judge_batch
+
+DOCUMENT = types.Document(id="a1", text="خبر تازه", labels={"desk": "economy"})
+NOW = datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
+STORED = types.StoredDocument(document=DOCUMENT, judgement=JUDGEMENT, arrived_at=NOW)
+CLUSTER = types.Cluster(cluster_id="c", canonical_id="a1", members=(), total=1)
+OVERRIDE = types.Override(document_id="a2", kind=types.OverrideKind.REPEAT_OF, target_id="a1")
+CORPUS = types.Corpus(name="news", window_days=30)
+STATS = types.CorpusStats("news", 3, 2, 1, {"NEW": 2, "EXACT": 1}, 0, 300, 200, 100, "fa-1")
+STATUS = types.ServerStatus("0.1.0", "fa-1", NOW, 1, 3, 100, "disk full")
+
+CALLS = [
+    # method, arguments, RPC, the answer's field and value
+    ("check", ("خبر",), "CheckText", "judgement", JUDGEMENT),
+    ("check", (DOCUMENT, "news"), "CheckText", "judgement", JUDGEMENT),
+    ("compare", ("خبر", DOCUMENT), "CompareTexts", "judgement", JUDGEMENT),
+    ("compare", (types.StoredId("a1"), "خبر", "news"), "CompareTexts", "judgement", JUDGEMENT),
+    ("ingest", (DOCUMENT, "news", True), "IngestDocument", "judgement", JUDGEMENT),
+    ("get", ("a1",), "GetDocument", "document", STORED),
+    ("list_cluster", ("a1",), "ListCluster", "cluster", CLUSTER),
+    ("override", (OVERRIDE,), "CreateOverride", "override", OVERRIDE),
+    ("create_corpus", ("news",), "CreateCorpus", "corpus", CORPUS),
+    ("get_corpus", (), "GetCorpus", "corpus", CORPUS),
+    ("update_corpus", ("news",), "UpdateCorpus", "corpus", CORPUS),
+    ("corpus_stats", ("news",), "GetCorpusStats", "stats", STATS),
+    ("server_status", (), "GetServerStatus", "status", STATUS),
+]
+TO_MESSAGE = {
+    types.Judgement: wire.judgement_to_message,
+    types.StoredDocument: wire.stored_document_to_message,
+    types.Cluster: wire.cluster_to_message,
+    types.Override: wire.override_to_message,
+    types.Corpus: wire.corpus_to_message,
+    types.CorpusStats: wire.corpus_stats_to_message,
+    types.ServerStatus: wire.server_status_to_message,
+}
+LISTS = ["delete", "delete_corpus", "list_corpora", "list_overrides", "check_many", "ingest_many"]
+
+
+def response_class(rpc):
+    """Return the message that an RPC answers with."""
+    return next(GetMessageClass(method.output_type) for method in METHODS.values() if method.name == rpc)
+
+
+@pytest.mark.parametrize(("method", "arguments", "rpc", "field", "value"), CALLS)
+def test_methods_return_what_the_server_said(client, stub, method, arguments, rpc, field, value):
+    """Every method sends its RPC once, with a deadline of at most five seconds, and returns the public type."""
+    response = response_class(rpc)(**{field: TO_MESSAGE[type(value)](value)})
+    stub.answers[rpc] = lambda _: response
+    assert getattr(client, method)(*arguments) == value
+    (asked,) = stub.asked
+    assert asked.method == rpc
+    assert 4 < asked.seconds_left <= 5
+    assert "authorization" not in asked.metadata
+    assert asked.metadata["user-agent"].startswith("baznashr-python/")
+
+
+def test_every_method_is_tested():
+    """The table and the tests below know every public method and every RPC."""
+    methods = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
+    assert methods == {call[0] for call in CALLS} | set(LISTS)
+    batches_and_lists = {"BatchCheckTexts", "BatchIngestDocuments", "DeleteDocument", "DeleteCorpus"}
+    lists = {"ListCorpora", "ListOverrides"}
+    assert {rpc.method for rpc in RPCS} == {call[2] for call in CALLS} | batches_and_lists | lists
+
+
+def test_both_clients_have_the_same_methods():
+    """Names, parameters, defaults and documentation agree between the clients, asyncio's iterables aside."""
+    sync = {name: member for name, member in vars(Client).items() if callable(member) and not name.startswith("_")}
+    asynchronous = vars(AsyncClient)
+    assert set(sync) == {name for name in asynchronous if not name.startswith("_")}
+    for name, member in sync.items():
+        ours, theirs = inspect.signature(member), inspect.signature(asynchronous[name])
+        assert [(p.name, p.kind, p.default) for p in ours.parameters.values()] == [
+            (p.name, p.kind, p.default) for p in theirs.parameters.values()
+        ]
+        assert member.__doc__ == asynchronous[name].__doc__
+
+
+def test_deletes(client, stub):
+    """Deletion says whether there was something to delete, and the corpus it deletes is the one named."""
+    stub.answers["DeleteDocument"] = lambda request: ingest_service_pb2.DeleteDocumentResponse(
+        deleted=request.document_id == "a1" and request.allow_missing
+    )
+    stub.answers["DeleteCorpus"] = lambda _: corpus_service_pb2.DeleteCorpusResponse()
+    assert client.delete("a1") is True
+    assert client.delete("a2", "news") is False
+    assert client.delete_corpus("news") is None
+    assert [asked.seconds_left is not None for asked in stub.asked] == [True] * 3
+    assert stub.asked[1].request.corpus == "news"
+    assert stub.asked[2].request.name == "news"
+
+
+def test_lists_follow_their_pages(client, stub):
+    """A list is read to its last page."""
+    pages = {"": (["a", "b"], "2"), "2": (["c"], "3"), "3": ([], "")}
+
+    def corpora(request):
+        names, token = pages[request.page_token]
+        return corpus_service_pb2.ListCorporaResponse(corpora=[{"name": name} for name in names], next_page_token=token)
+
+    def overrides(request):
+        ids, token = pages[request.page_token]
+        words = [{"document_id": document_id, "kind": "OVERRIDE_KIND_NOT_REPEAT"} for document_id in ids]
+        return ingest_service_pb2.ListOverridesResponse(overrides=words, next_page_token=token)
+
+    stub.answers |= {"ListCorpora": corpora, "ListOverrides": overrides}
+    assert [corpus.name for corpus in client.list_corpora()] == ["a", "b", "c"]
+    assert [word.document_id for word in client.list_overrides("news")] == ["a", "b", "c"]
+    assert stub.asked[-1].request.corpus == "news"
+
+
+def test_unset_means_unchanged(client, stub):
+    """Creating and updating a corpus send what was given and leave the rest unset."""
+    response = corpus_service_pb2.CreateCorpusResponse(corpus={"name": "news"})
+    stub.answers["CreateCorpus"] = lambda _: response
+    stub.answers["UpdateCorpus"] = lambda _: corpus_service_pb2.UpdateCorpusResponse(corpus={"name": "news"})
+    policy = types.Policy(repeated_verdicts=())
+    client.create_corpus("news", keep_text=False, policy=policy)
+    client.update_corpus("news", window_days=0)
+    client.update_corpus("news", policy=policy)
+    created, windowed, ruled = (asked.request for asked in stub.asked)
+    assert (created.keep_text, wire.policy_from_message(created.policy)) == (False, policy)
+    assert (windowed.HasField("window_days"), windowed.HasField("policy")) == (True, False)
+    assert (ruled.HasField("window_days"), wire.policy_from_message(ruled.policy)) == (False, policy)
+
+
+def test_the_token_goes_with_every_call(connect, address, stub):
+    """The token is a bearer token in the metadata of unary calls and batches."""
+    stub.answers["BatchCheckTexts"] = judge_batch
+    stub.answers["GetServerStatus"] = lambda _: response_class("GetServerStatus")(
+        status=wire.server_status_to_message(STATUS)
+    )
+    with connect(address, token="s3cret") as client:
+        client.server_status()
+        list(client.check_many(["خبر"]))
+    assert [asked.metadata["authorization"] for asked in stub.asked] == ["Bearer s3cret"] * 2
+
+
+def test_the_timeout_is_the_callers(connect, address, stub):
+    """A client's own timeout goes with its calls, and none at all is no choice."""
+    stub.answers["CheckText"] = lambda _: response_class("CheckText")(judgement=wire.judgement_to_message(JUDGEMENT))
+    with connect(address, timeout=60) as client:
+        client.check("خبر")
+    assert 58 < stub.asked[0].seconds_left <= 60
+    for timeout in (0, -1):
+        with pytest.raises(ValueError, match="timeout"):
+            connect(address, timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "field"),
+    [
+        (lambda client: client.check("خبر\ud800"), errors.InvalidText, "text"),
+        (lambda client: client.compare("خبر", "\ud800"), errors.InvalidText, "later.text"),
+        (lambda client: client.check("خبر", "\ud800"), errors.InvalidCorpus, "corpus"),
+        (lambda client: client.get("\ud800"), errors.InvalidDocument, "document_id"),
+        (lambda client: client.create_corpus("a", window_days=1 << 31), errors.InvalidArgument, "window_days"),
+        (
+            lambda client: client.create_corpus("a", policy=types.Policy(source_ranks=("\ud800",))),
+            errors.InvalidArgument,
+            "source_ranks",
+        ),
+    ],
+)
+def test_what_cannot_travel_is_refused_before_the_call(client, stub, call, error, field):
+    """A lone surrogate or a number out of range names its field and never reaches the server."""
+    with pytest.raises(error) as caught:
+        call(client)
+    assert caught.value.field == field
+    assert stub.asked == []
