@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from google.protobuf.message import DecodeError
+
 from baznashr import types, wire
 from baznashr._rpc import Rpc, rpc
 from baznashr.errors import InternalError, InvalidArgument
@@ -22,18 +24,16 @@ class Call(Generic[_T]):
     request: Any
     decode: Callable[[Any], _T]
 
-    def read(self, response: Any) -> _T:
-        """Turn the answer's message into the method's result.
+    def read(self, answer: bytes) -> _T:
+        """Turn the answer into the method's result.
 
         Raises:
             InternalError: UNREADABLE_ANSWER, as from a server of a newer release.
         """
         try:
-            return self.decode(response)
-        except InvalidArgument as error:
-            raise InternalError(
-                f"The server's answer cannot be read: {error.message}", reason="UNREADABLE_ANSWER", field=error.field
-            ) from error
+            return self.decode(self.rpc.response.FromString(answer))
+        except (DecodeError, InvalidArgument) as error:
+            raise InternalError(f"The server's answer cannot be read: {error}", reason="UNREADABLE_ANSWER") from error
 
 
 @dataclass(frozen=True, slots=True)

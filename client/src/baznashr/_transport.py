@@ -76,10 +76,10 @@ class Transport:
     def _start(self, call: Call[Any]) -> Any:
         method = self._methods.get(call.rpc.path)
         if method is None:
-            method = self._methods[call.rpc.path] = self._channel.unary_unary(
-                call.rpc.path, _serialize, call.rpc.response.FromString
-            )
-        return method.future(call.request, timeout=self._connection.timeout, metadata=self._metadata)
+            method = self._methods[call.rpc.path] = self._channel.unary_unary(call.rpc.path)
+        return method.future(
+            call.request.SerializeToString(), timeout=self._connection.timeout, metadata=self._metadata
+        )
 
     def _finish(self, call: Call[_T], future: Any) -> _T:
         try:
@@ -159,10 +159,8 @@ class AsyncTransport:
             self._channel = self._connect()
         method = self._methods.get(call.rpc.path)
         if method is None:
-            method = self._methods[call.rpc.path] = self._channel.unary_unary(
-                call.rpc.path, _serialize, call.rpc.response.FromString
-            )
-        return method(call.request, timeout=self._connection.timeout, metadata=self._metadata)
+            method = self._methods[call.rpc.path] = self._channel.unary_unary(call.rpc.path)
+        return method(call.request.SerializeToString(), timeout=self._connection.timeout, metadata=self._metadata)
 
     def _connect(self) -> grpc.aio.Channel:
         options = self._connection.options()
@@ -176,10 +174,6 @@ class AsyncTransport:
         except grpc.RpcError as error:
             raise _error(error) from None
         return call.read(response)
-
-
-def _serialize(message: Any) -> bytes:
-    return bytes(message.SerializeToString())
 
 
 def _error(error: Any) -> BaznashrError:
