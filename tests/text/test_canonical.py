@@ -43,11 +43,13 @@ wild_texts = st.text(st.characters(), max_size=60) | st.text(
 
 
 def canonical(text: str) -> str:
+    """Return the canonical letters of *text*."""
     return canonicalise(text).text()
 
 
 @cache
 def every_code_point() -> str:
+    """Return all of Unicode as one text."""
     return "".join(map(chr, range(CODE_SPACE)))
 
 
@@ -63,6 +65,7 @@ def expansions() -> list[str]:
 
 @cache
 def articles() -> list[str]:
+    """Return the samples and some real articles."""
     return [sample["text"] for sample in samples()] + real_bodies(150)
 
 
