@@ -1,0 +1,185 @@
+"""Encryption, threads, and what the package costs to import."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import pytest
+
+import baznashr
+from baznashr import TLS, errors, types
+from tests.client.stub import Stub, judge_batch, serve
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A folder with an authority and certificates for server and client, made by openssl."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed, and makes the certificates of this test")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=authority", "-days", "2")
+    (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
+    for name in ("server", "client"):
+        openssl("req", "-new", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "san")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed)
+    return folder
+
+
+@pytest.fixture
+def secure_address(certificates):
+    """The address of an encrypted server that asks clients for a certificate."""
+    stub = Stub()
+    stub.answers["BatchCheckTexts"] = judge_batch
+    pair = ((certificates / "server.key").read_bytes(), (certificates / "server.pem").read_bytes())
+    authority = (certificates / "ca.pem").read_bytes()
+    credentials = grpc.ssl_server_credentials([pair], authority, require_client_auth=True)
+    server, address = serve(stub, credentials)
+    yield address
+    server.stop(0).wait()
+
+
+def test_both_sides_prove_who_they_are(connect, secure_address, certificates):
+    """With authority and certificate the client is served."""
+    tls = TLS(certificates / "ca.pem", str(certificates / "client.pem"), certificates / "client.key")
+    with connect(secure_address, tls=tls) as client:
+        assert [judgement.reason for judgement in client.check_many(["خبر"])] == ["خبر"]
+
+
+@pytest.mark.parametrize("missing", ["authority", "certificate", "encryption"])
+def test_whoever_proves_nothing_is_refused(connect, secure_address, certificates, missing):
+    """An unknown authority, a missing certificate or a plain connection is Unavailable."""
+    own = {"certificate_file": certificates / "client.pem", "key_file": certificates / "client.key"}
+    tls = {
+        "authority": TLS(**own),
+        "certificate": TLS(ca_file=certificates / "ca.pem"),
+        "encryption": None,
+    }[missing]
+    with connect(secure_address, tls=tls, timeout=2) as client, pytest.raises(errors.Unavailable):
+        list(client.check_many(["خبر"]))
+
+
+def test_a_missing_file_is_named(connect, tmp_path):
+    """A certificate that cannot be read is an OSError with its path, at the first use at the latest."""
+    with (
+        pytest.raises(FileNotFoundError, match=r"nowhere\.pem"),
+        connect("127.0.0.1:1", tls=TLS(tmp_path / "nowhere.pem")) as c,
+    ):
+        c.check("خبر")
+
+
+def test_closed_clients_leave_no_threads(connect, address, stub):
+    """After many clients were used and closed, the threads are those from before."""
+    stub.answers["BatchIngestDocuments"] = judge_batch
+    with connect(address) as client:
+        list(client.ingest_many([types.Document(id="a", text="خبر")]))
+    before = threading.active_count()
+    for _ in range(10):
+        with connect(address) as client:
+            list(client.ingest_many([types.Document(id="a", text="خبر")]))
+    give_up = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < give_up:
+        time.sleep(0.02)
+    assert threading.active_count() <= before
+
+
+def test_one_client_serves_many_threads(address, stub):
+    """Calls of several threads over one client all get their own answers."""
+    stub.answers["BatchCheckTexts"] = judge_batch
+    answers = {}
+    with baznashr.Client(address) as client:
+
+        def ask(name):
+            answers[name] = [j.reason for j in client.check_many(f"{name}-{place}" for place in range(100))]
+
+        threads = [threading.Thread(target=ask, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers == {name: [f"{name}-{place}" for place in range(100)] for name in "abcd"}
+
+
+PUBLIC = [
+    "AsyncClient",
+    "BaznashrError",
+    "Client",
+    "Cluster",
+    "ClusterMember",
+    "Corpus",
+    "CorpusStats",
+    "DEFAULT_CORPUS",
+    "Document",
+    "IndexPolicy",
+    "Judgement",
+    "Match",
+    "MatchedSpan",
+    "NumberChange",
+    "Override",
+    "OverrideKind",
+    "Policy",
+    "RepetitionKind",
+    "SelfRepetition",
+    "ServerStatus",
+    "Span",
+    "StoredDocument",
+    "StoredId",
+    "TLS",
+    "Thresholds",
+    "Verdict",
+]
+
+
+def test_the_public_names_are_these():
+    """The package exports these names, each of them exists, and no other is found."""
+    assert sorted(baznashr.__all__) == sorted(PUBLIC)
+    assert all(getattr(baznashr, name) is not None for name in PUBLIC)
+    assert set(PUBLIC) <= set(dir(baznashr))
+    with pytest.raises(AttributeError, match="nothing_here"):
+        _ = baznashr.nothing_here
+
+
+def test_every_type_is_exported():
+    """No public type is left out of the package."""
+    own = {name for name, value in vars(types).items() if getattr(value, "__module__", "") == types.__name__}
+    assert {name for name in own if not name.startswith("_")} | {"DEFAULT_CORPUS"} == set(PUBLIC) - {
+        "AsyncClient",
+        "BaznashrError",
+        "Client",
+        "TLS",
+    }
+
+
+def imported_by(code):
+    """Return the top-level modules loaded after *code* in a fresh interpreter, and its seconds."""
+    program = f"import sys, time; start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start, *sys.modules)"
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.split()
+    return {name.split(".")[0] for name in output[1:]}, float(output[0])
+
+
+def test_types_cost_the_standard_library_alone():
+    """Importing the package, its types and its errors loads neither grpc nor protobuf, in well under 150 ms."""
+    modules, seconds = imported_by("import baznashr, baznashr.errors; baznashr.Document")
+    assert not modules & {"grpc", "google", "numpy", "typer"}
+    assert seconds < 0.15
+
+
+def test_the_client_loads_grpc_and_protobuf_alone():
+    """Using the client loads no package of the service and none of the command."""
+    modules, _ = imported_by("from baznashr import Client, AsyncClient, TLS")
+    assert {"grpc", "google"} <= modules
+    assert not modules & {"numpy", "numba", "apsw", "datasketch", "hazm", "typer", "rich", "baznashr_server"}
+
+
+def test_wire_needs_no_grpc():
+    """Conversion and status mapping load protobuf and not grpc."""
+    modules, _ = imported_by("import baznashr.wire, baznashr.status")
+    assert "grpc" not in modules
