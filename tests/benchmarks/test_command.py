@@ -1,0 +1,55 @@
+"""The command `python -m benchmarks`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.report import Bar, Table, markdown_table
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.mark.parametrize(("found", "at_least", "holds"), [(2.0, True, True), (0.5, True, False), (0.5, False, True)])
+def test_a_bar_holds_or_fails(found: float, at_least: bool, holds: bool) -> None:
+    """A bar compares in the direction it is meant."""
+    bar = Bar("speed", found, 1.0, at_least)
+    assert bar.holds is holds
+    assert bar.line().startswith("holds" if holds else "FAILS")
+
+
+def test_tables_are_markdown() -> None:
+    """Every line of a table has the same length and as many cells as columns."""
+    lines = markdown_table(Table("t", ["", "µs"], [["a long name", 1234.5], ["b", None]])).splitlines()
+    assert {line.count("|") for line in lines} == {3}
+    assert {len(line) for line in lines} == {len(lines[0])}
+    assert "1,234" in lines[2]
+
+
+def test_sketching_writes_its_results(tmp_path: Path) -> None:
+    """A small run prints tables and bars and writes both files, with machine and versions and no absolute path."""
+    pytest.importorskip("rensa", reason="the peers are not installed: uv sync --group bench")
+    arguments = ["--only", "sketching", "--articles", "50", "--seconds", "0.2", "--out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "sketching.json").read_text(encoding="utf-8"))
+    assert result["machine"]["command"].startswith("python -m benchmarks --only sketching")
+    assert "datasketch 2." in result["machine"]["packages"]
+    assert len(result["bars"]) == 4
+    errors = {row[0]: row[1] for row in result["tables"][-1]["rows"]}
+    assert len(errors) == 4
+    assert all(0.01 < error < 0.06 for error in errors.values()), errors
+    written = (tmp_path / "sketching.md").read_text(encoding="utf-8")
+    assert "datasketch" in done.stdout
+    assert "| ours: canonical form" in written
+    assert str(ROOT) not in written
+    assert str(tmp_path) not in written
