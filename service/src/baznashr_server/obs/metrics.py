@@ -21,11 +21,7 @@ from prometheus_client import (
 )
 
 from baznashr.types import Verdict
-
-STAGES: tuple[str, ...] = ()
-"""The stages the engine reports."""
-LIMITS: tuple[str, ...] = ()
-"""The limits the engine and the server report when they bite."""
+from baznashr_server.engine.observer import LIMITS, STAGES
 
 _RPC_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STAGE_SECONDS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)

@@ -26,7 +26,7 @@ from baznashr_server.rpc.decoding import Decoding
 from baznashr_server.rpc.errors import Errors
 from baznashr_server.rpc.health import WHOLE_SERVER, Health
 from baznashr_server.rpc.ingest import IngestServicer
-from baznashr_server.rpc.methods import INGEST_SERVICE, SERVICES
+from baznashr_server.rpc.methods import ADMIN_SERVICE, CHECK_SERVICE, CORPUS_SERVICE, INGEST_SERVICE, SERVICES
 from baznashr_server.rpc.observation import CallLog, RpcMetricsInterceptor
 from baznashr_server.rpc.runner import Runner
 from baznashr_server.settings import Address, Settings
@@ -57,15 +57,11 @@ class Server:
         self._admission = Admission(
             settings.max_concurrent_calls, settings.max_queued_calls, settings.max_streams, metrics.calls
         )
-        self._interceptors = [
-            Errors(),
-            CallLog(),
-            RpcMetricsInterceptor(metrics.rpc),
-            AdmissionInterceptor(self._admission),
-            Decoding(),
-        ]
-        self._main = self._new_server()
-        self._admin = self._new_server() if settings.admin else self._main
+        if settings.admin:
+            self._main = self._new_server(CHECK_SERVICE, INGEST_SERVICE, CORPUS_SERVICE)
+            self._admin = self._new_server(ADMIN_SERVICE)
+        else:
+            self._main = self._admin = self._new_server(*SERVICES)
         check_service_pb2_grpc.add_CheckServiceServicer_to_server(
             CheckServicer(self._runner, self._admission), self._main
         )
@@ -76,12 +72,18 @@ class Server:
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self._runner), self._admin)
         self._read_only_watch: asyncio.Task[None] | None = None
 
-    def _new_server(self) -> grpc.aio.Server:
-        server = grpc.aio.server(interceptors=self._interceptors, options=_OPTIONS)
+    def _new_server(self, *services: str) -> grpc.aio.Server:
+        interceptors = [  # outermost first; new ones for each server, since they keep what that server offers
+            Errors(),
+            CallLog(),
+            RpcMetricsInterceptor(self._metrics.rpc),
+            AdmissionInterceptor(self._admission),
+            Decoding(),
+        ]
+        server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, server)
+            reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         return server
 
     async def start(self) -> tuple[Address, Address | None]:
@@ -90,8 +92,12 @@ class Server:
         Raises:
             ListenError: An address is taken or not this machine's.
         """
-        address = _listen(self._main, self._settings.listen)
-        admin = _listen(self._admin, self._settings.admin) if self._settings.admin else None
+        try:
+            address = _listen(self._main, self._settings.listen)
+            admin = _listen(self._admin, self._settings.admin) if self._settings.admin else None
+        except ListenError:
+            await self.stop()
+            raise
         for server in {self._main, self._admin}:
             await server.start()
         return address, admin

@@ -1,0 +1,203 @@
+"""A server from its start to its end: readiness, health, one owner of a folder, and how it stops."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from baznashr.v1 import admin_service_pb2 as admin_pb
+from baznashr.v1 import corpus_service_pb2 as corpus_pb
+from baznashr.v1 import ingest_service_pb2 as ingest_pb
+from baznashr.v1.document_pb2 import Document
+from baznashr_server.rpc.methods import ADMIN_SERVICE, SERVICES
+from tests.support.server import (
+    DEADLINE_SECONDS,
+    NOT_SERVING,
+    SERVING,
+    Stubs,
+    command,
+    environment,
+    read_refusal,
+    refusal,
+    serving,
+)
+
+TEXT = "نمایشگاه کتاب شهر با حضور ناشران بیست استان گشایش یافت و تا پایان هفته از ساعت ده تا بیست پذیرای مردم است."
+
+
+def ingest(stubs: Stubs, number: int, **options: float) -> ingest_pb.IngestDocumentResponse:
+    document = Document(id=str(number), text=f"{TEXT} شماره {number}")
+    return stubs.ingest.IngestDocument(ingest_pb.IngestDocumentRequest(document=document), **options)
+
+
+def run_to_its_end(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments, env=environment(), capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS
+    )
+
+
+def watch(stubs: Stubs, service: str = "") -> Iterator[int]:
+    for answer in stubs.health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=DEADLINE_SECONDS):
+        yield answer.status
+
+
+def test_stopping_is_said_first_and_ends_watches(tmp_path: Path) -> None:
+    """At SIGTERM health turns NOT_SERVING while calls are still taken; then watches end and the exit code is 0."""
+    with serving(tmp_path / "data", "--drain-seconds", "1") as server, Stubs(server.listen) as stubs:
+        statuses = watch(stubs)
+        assert next(statuses) == SERVING
+        server.signal()
+        assert next(statuses) == NOT_SERVING
+        assert not stubs.is_serving(SERVICES[0])
+        ingest(stubs, 1)
+        assert list(statuses) == []
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < 5  # open watches do not use up the grace
+
+
+def test_calls_in_flight_at_sigterm_are_whole(tmp_path: Path) -> None:
+    """Each call in flight at SIGTERM is answered, or refused retriably; what was answered is there, once, after."""
+    data = tmp_path / "data"
+    with serving(data) as server, Stubs(server.listen) as stubs, ThreadPoolExecutor(32) as pool:
+        ingest(stubs, 0)
+        calls: dict[int, Future[ingest_pb.IngestDocumentResponse]] = {
+            number: pool.submit(ingest, stubs, number, timeout=DEADLINE_SECONDS) for number in range(1, 200)
+        }
+        while sum(call.done() for call in calls.values()) < 20:
+            time.sleep(0.001)
+        server.signal()
+        failed = {number: call.exception() for number, call in calls.items() if call.exception()}
+        assert server.stop() == 0
+    refused = [read_refusal(error) for error in failed.values()]
+    assert {one.code for one in refused} <= {"UNAVAILABLE"}
+    assert all(one.error.retriable for one in refused)
+    with serving(data) as server, Stubs(server.listen) as stubs:
+        for number in calls.keys() - failed.keys():
+            stubs.ingest.GetDocument(ingest_pb.GetDocumentRequest(document_id=str(number)))
+        again = [ingest(stubs, number).judgement for number in calls]
+        assert all(each.stored for each in again)
+        stats = stubs.corpora.GetCorpusStats(corpus_pb.GetCorpusStatsRequest()).stats
+        assert stats.documents == len(calls) + 1
+
+
+def test_an_open_stream_ends_retriably(tmp_path: Path) -> None:
+    """A feed that would last for ever is answered as far as it was read, and told to go elsewhere."""
+    with serving(tmp_path / "data") as server, Stubs(server.listen) as stubs:
+        more: SimpleQueue[ingest_pb.StreamIngestDocumentsRequest | None] = SimpleQueue()
+        more.put(ingest_pb.StreamIngestDocumentsRequest(sequence=7, document=Document(id="a", text=TEXT)))
+        answers = stubs.ingest.StreamIngestDocuments(iter(more.get, None))
+        assert next(answers).HasField("window")
+        assert next(answers).item.sequence == 7
+        begun = time.monotonic()
+        server.signal()
+        with pytest.raises(grpc.RpcError) as ended:
+            next(answers)
+        more.put(None)
+        assert read_refusal(ended.value).error.reason == "SHUTTING_DOWN"
+        assert server.stop() == 0
+        assert time.monotonic() - begun < 5
+
+
+def test_a_late_call_is_all_or_nothing(tmp_path: Path) -> None:
+    """However early the deadline, a document is stored whole or not at all, and a retry gets its answer."""
+    with serving(tmp_path / "data") as server, Stubs(server.listen) as stubs:
+        ingest(stubs, 0)
+        late = set()
+        for number in range(1, 60):
+            try:
+                ingest(stubs, number, timeout=number / 20_000)
+            except grpc.RpcError as error:
+                late.add(read_refusal(error).code)
+        assert late <= {"DEADLINE_EXCEEDED"}
+        judgements = [ingest(stubs, number).judgement for number in range(1, 60)]
+        assert all(each.stored for each in judgements)
+        stats = stubs.corpora.GetCorpusStats(corpus_pb.GetCorpusStatsRequest()).stats
+        assert stats.documents == 60
+        assert not [event for event in server.events() if event["level"] == "error"]
+
+
+def test_what_was_answered_outlives_the_process(tmp_path: Path) -> None:
+    """A document that was answered is there after a kill, and repeats of it are known."""
+    data = tmp_path / "data"
+    with serving(data) as server, Stubs(server.listen) as stubs:
+        digest = ingest(stubs, 1).judgement.digest
+        server.process.kill()
+        server.process.wait(DEADLINE_SECONDS)
+    with serving(data) as server, Stubs(server.listen) as stubs:
+        document = Document(id="copy", text=f"{TEXT} شماره 1")
+        judgement = stubs.ingest.IngestDocument(ingest_pb.IngestDocumentRequest(document=document)).judgement
+        assert (judgement.canonical_id, judgement.digest) == ("1", digest)
+
+
+def test_a_folder_has_one_owner(tmp_path: Path) -> None:
+    """A second server on the folder ends with one clear sentence that names the owner; the first goes on."""
+    data = tmp_path / "data"
+    with serving(data) as server, Stubs(server.listen) as stubs:
+        second = run_to_its_end(command(data, "--log-level", "error"))
+        assert second.returncode == 1
+        assert second.stdout == ""
+        (sentence,) = second.stderr.splitlines()
+        assert sentence.startswith("baznashr-server: ")
+        assert str(server.process.pid) in sentence
+        ingest(stubs, 1)
+
+
+@pytest.mark.parametrize("flag", ["listen", "metrics"])
+def test_an_address_has_one_owner(tmp_path: Path, flag: str) -> None:
+    """A second server on the address ends with one clear sentence, and takes no connections from the first."""
+    with serving(tmp_path / "data") as server:
+        address = getattr(server, flag)
+        taken = command(tmp_path / "other", f"--{flag}", address)
+        second = run_to_its_end(taken)
+        assert second.returncode == 1
+        assert f"Cannot listen on {address}" in second.stderr.splitlines()[-1]
+        assert "Traceback" not in second.stderr
+
+
+def test_admin_has_its_own_address_where_asked(tmp_path: Path) -> None:
+    """With an address of its own, the AdminService is there and nowhere else; health is on both."""
+    with serving(tmp_path / "data", "--admin", "127.0.0.1:0", "--metrics", "") as server:
+        assert server.metrics == ""
+        with Stubs(server.listen) as stubs, Stubs(server.admin) as admin:
+            request = admin_pb.GetServerStatusRequest()
+            assert admin.admin.GetServerStatus(request).status.profile == "fa-1"
+            assert refusal(lambda: stubs.admin.GetServerStatus(request)).code == "UNIMPLEMENTED"
+            assert refusal(lambda: ingest(admin, 1)).code == "UNIMPLEMENTED"
+            assert stubs.is_serving(ADMIN_SERVICE)
+            assert admin.is_serving(ADMIN_SERVICE)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_reflection_is_there_where_asked(tmp_path: Path, asked: bool) -> None:
+    """Reflection lists the services with the flag; without it there is none."""
+    flags = ["--reflection"] if asked else []
+    with serving(tmp_path / "data", *flags) as server, grpc.insecure_channel(server.listen) as channel:
+        request = reflection_pb2.ServerReflectionRequest(list_services="")
+        answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
+        if asked:
+            (answer,) = answers
+            assert set(SERVICES) <= {service.name for service in answer.list_services_response.service}
+        else:
+            assert refusal(lambda: next(answers)).code == "UNIMPLEMENTED"
+
+
+def test_overload_is_refused_and_health_still_answers(tmp_path: Path) -> None:
+    """With one place and no queue, excess calls are told when to come back, and health is not among them."""
+    flags = ("--max-concurrent-calls", "1", "--max-queued-calls", "0", "--group-commit-wait-ms", "200")
+    with serving(tmp_path / "data", *flags) as server, Stubs(server.listen) as stubs, ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(ingest, stubs, number, timeout=DEADLINE_SECONDS) for number in range(8)]
+        assert stubs.is_serving()
+        errors = [error for call in calls if (error := call.exception())]
+        refused = [read_refusal(error) for error in errors]
+        assert 1 <= len(refused) < len(calls)
+        assert {one.error.reason for one in refused} == {"OVERLOADED"}
+        assert all(int(one.error.metadata["retry_after_ms"]) > 0 for one in refused)
+        assert server.metric("baznashr_calls_refused_total") == len(refused)

@@ -1,0 +1,73 @@
+"""The Prometheus endpoint of a running server."""
+
+import grpc
+
+from baznashr.types import Verdict
+from baznashr.v1 import check_service_pb2 as check_pb
+from baznashr.v1 import ingest_service_pb2 as ingest_pb
+from baznashr.v1.document_pb2 import Document
+from baznashr_server.engine.observer import LIMITS, STAGES
+from baznashr_server.obs.metrics import code_label
+from baznashr_server.obs.sizes import OTHERS
+from baznashr_server.rpc.methods import METHODS, SERVICES
+from tests.support.server import ServerProcess, Stubs, refusal
+
+TEXT = "کتابخانه مرکزی شهر با پنجاه هزار جلد کتاب پس از بازسازی دوباره به روی خوانندگان گشوده شد و نخستین روز شلوغ بود."
+
+
+def test_every_series_is_there_from_the_start(server: ServerProcess) -> None:
+    """The first scrape has each method with each code, each verdict, stage, limit, service and size."""
+    series = server.scrape()
+    wanted = [
+        *(("baznashr_verdicts_total", {"verdict": verdict.value}) for verdict in Verdict),
+        *(("baznashr_stage_duration_seconds_count", {"stage": stage}) for stage in STAGES),
+        *(("baznashr_limit_hits_total", {"limit": limit}) for limit in LIMITS),
+        *(("baznashr_serving", {"service": service}) for service in ("server", *SERVICES)),
+        *(
+            (f"baznashr_index_{size}", {"corpus": corpus})
+            for size in ("documents", "indexed", "memory_bytes", "largest_bucket")
+            for corpus in ("default", OTHERS)
+        ),
+        *((name, {}) for name in ("baznashr_commit_seconds_count", "baznashr_calls_running", "baznashr_calls_waiting")),
+        *((name, {}) for name in ("baznashr_calls_refused_total", "baznashr_workers_busy", "baznashr_read_only")),
+    ]
+    for method in METHODS.values():
+        labels = {"grpc_type": method.type, "grpc_service": method.service, "grpc_method": method.name}
+        wanted += [("grpc_server_started_total", labels), ("grpc_server_handling_seconds_count", labels)]
+        wanted += [("grpc_server_handled_total", {**labels, "grpc_code": code_label(code)}) for code in grpc.StatusCode]
+    assert [each for each in wanted if (each[0], frozenset(each[1].items())) not in series] == []
+    assert [name for name, _ in series if name.startswith("baznashr_build_info")]
+
+
+def test_calls_move_their_metrics(server: ServerProcess, stubs: Stubs, corpus: str) -> None:
+    """A call, its verdict, its stages, its commit and the index's size are seen at the next scrape."""
+    labels = {"grpc_type": "unary", "grpc_service": "baznashr.v1.IngestService", "grpc_method": "IngestDocument"}
+    before = server.scrape()
+
+    def risen(name: str, **of: str) -> float:
+        key = (name, frozenset(of.items()))
+        return server.scrape()[key] - before[key]
+
+    for number in range(3):
+        document = Document(id=str(number), text=TEXT)
+        stubs.ingest.IngestDocument(ingest_pb.IngestDocumentRequest(corpus=corpus, document=document))
+    refusal(lambda: stubs.ingest.IngestDocument(ingest_pb.IngestDocumentRequest(corpus=corpus)))
+    stubs.check.CheckText(check_pb.CheckTextRequest(corpus=corpus, item=check_pb.CheckItem(text=TEXT)))
+    assert risen("grpc_server_handled_total", **labels, grpc_code="OK") == 3
+    assert risen("grpc_server_handled_total", **labels, grpc_code="InvalidArgument") == 1
+    assert risen("grpc_server_started_total", **labels) == 4
+    assert risen("baznashr_verdicts_total", verdict="NEW") == 1
+    assert risen("baznashr_verdicts_total", verdict="EXACT") == 3
+    assert risen("baznashr_commit_documents_sum") == 3
+    assert risen("baznashr_index_documents", corpus=OTHERS) == 3
+    assert all(risen("baznashr_stage_duration_seconds_count", stage=stage) >= 0 for stage in STAGES)
+    assert sum(risen("baznashr_stage_duration_seconds_count", stage=stage) for stage in STAGES) > 0
+    assert server.metric("baznashr_calls_running") == 0
+
+
+def test_no_text_and_no_id_is_exported(server: ServerProcess, stubs: Stubs, corpus: str) -> None:
+    """Whatever is ingested, no label holds it."""
+    document = Document(id="tell-tale-id", text=TEXT, source="tell-tale-source")
+    stubs.ingest.IngestDocument(ingest_pb.IngestDocumentRequest(corpus=corpus, document=document))
+    values = {value for _, labels in server.scrape() for _, value in labels}
+    assert not [value for value in values if "tell-tale" in value or corpus in value or not value.isascii()]

@@ -1,0 +1,92 @@
+"""Metrics: names, zeros, and bounded series."""
+
+import re
+
+import grpc
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+
+from baznashr.types import Judgement, RepetitionKind, SelfRepetition, Span, Verdict
+from baznashr_server.engine.observer import LIMITS, STAGES
+from baznashr_server.obs.metrics import Metrics, code_label
+from baznashr_server.obs.observer import MetricsObserver
+from baznashr_server.obs.sizes import OTHERS, SizesCollector
+
+OURS = re.compile(r"baznashr_[a-z_]+|grpc_server_[a-z_]+|process_[a-z_]+|python_info")
+
+
+def size(documents: float = 0, largest_bucket: float = 0) -> dict[str, float]:
+    return {"documents": documents, "indexed": documents, "memory_bytes": 1.0, "largest_bucket": largest_bucket}
+
+
+def test_names_follow_the_conventions() -> None:
+    """Own metrics are prefixed, and counters end in _total; nothing carries a creation time."""
+    metrics = Metrics()
+    for family in metrics.registry.collect():
+        assert OURS.fullmatch(family.name), family.name
+        if not family.name.startswith(("process_", "python_")):
+            assert family.documentation.endswith("."), family.name
+    assert "_created" not in generate_latest(metrics.registry).decode()
+
+
+def test_two_servers_in_one_process_do_not_share_metrics() -> None:
+    """Each has its own registry."""
+    one, other = Metrics(), Metrics()
+    one.calls.refused.inc()
+    assert other.registry.get_sample_value("baznashr_calls_refused_total") == 0
+
+
+def test_known_labels_exist_at_zero() -> None:
+    """Every verdict, stage and limit has a series before it first occurs."""
+    read = Metrics().registry.get_sample_value
+    assert [read("baznashr_verdicts_total", {"verdict": verdict.value}) for verdict in Verdict] == [0] * len(Verdict)
+    assert STAGES
+    assert [read("baznashr_stage_duration_seconds_count", {"stage": stage}) for stage in STAGES] == [0] * len(STAGES)
+    assert LIMITS
+    assert [read("baznashr_limit_hits_total", {"limit": limit}) for limit in LIMITS] == [0] * len(LIMITS)
+
+
+def test_codes_are_named_as_the_ecosystem_names_them() -> None:
+    """The labels are those of grpc-go, which dashboards and rules use."""
+    assert {code_label(code) for code in grpc.StatusCode} == {
+        *("OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists"),
+        *("PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented"),
+        *("Internal", "Unavailable", "DataLoss", "Unauthenticated"),
+    }
+
+
+def test_what_the_engine_reports_is_counted() -> None:
+    """Each report of the engine moves its own metric."""
+    metrics = Metrics()
+    observer = MetricsObserver(metrics.engine)
+    doubled = SelfRepetition(0.5, (RepetitionKind.WHOLE_TEXT,), (Span(1, 2),))
+    observer.judged(Judgement(Verdict.EXACT, repeated=True, reason="R", self_repetition=doubled))
+    observer.judged(Judgement(Verdict.NEW, repeated=False, reason="R"))
+    observer.committed(3, 0.01)
+    observer.stage(STAGES[0], 0.001)
+    observer.limit_bit(LIMITS[0])
+    read = metrics.registry.get_sample_value
+    assert read("baznashr_verdicts_total", {"verdict": "EXACT"}) == 1
+    assert read("baznashr_verdicts_total", {"verdict": "NEW"}) == 1
+    assert read("baznashr_repeated_total") == 1
+    assert read("baznashr_self_repeating_total") == 1
+    assert read("baznashr_commit_seconds_count") == 1
+    assert read("baznashr_commit_documents_sum") == 3
+    assert read("baznashr_stage_duration_seconds_count", {"stage": STAGES[0]}) == 1
+    assert read("baznashr_limit_hits_total", {"limit": LIMITS[0]}) == 1
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True), st.integers(0, 9), max_size=20))
+def test_series_are_bounded_and_sum_up(documents: dict[str, int]) -> None:
+    """However many corpora there are, only the named ones have series of their own, and nothing is lost."""
+    registry = CollectorRegistry()
+    sizes = {corpus: size(number, number) for corpus, number in documents.items()}
+    registry.register(SizesCollector(lambda: sizes, ["default", "news"]))
+    families = {family.name: family.samples for family in registry.collect()}
+    labels = {sample.labels["corpus"] for sample in families["baznashr_index_documents"]}
+    assert labels == {"default", "news", OTHERS}
+    assert sum(sample.value for sample in families["baznashr_index_documents"]) == sum(documents.values())
+    largest = max(sample.value for sample in families["baznashr_index_largest_bucket"])
+    assert largest == max(documents.values(), default=0)
+    assert families["baznashr_corpora"][0].value == len(documents)

@@ -1,0 +1,72 @@
+"""The server in one process with the engine: what it says before there is one, and what when it cannot write."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from baznashr.v1 import check_service_pb2, check_service_pb2_grpc
+from baznashr_server.engine import Engine
+from baznashr_server.obs.metrics import Metrics
+from baznashr_server.rpc.methods import SERVICES
+from baznashr_server.rpc.server import ListenError, Server
+from baznashr_server.settings import load
+from tests.support.server import SERVING, read_refusal
+
+REQUEST = check_service_pb2.CheckTextRequest(item=check_service_pb2.CheckItem(text="خبر کوتاه"))
+
+
+@asynccontextmanager
+async def started(data: Path, **flags: object) -> AsyncIterator[tuple[Server, Metrics, grpc.aio.Channel]]:
+    """A server that listens and has no engine yet."""
+    metrics = Metrics()
+    server = Server(load({"data": data, "listen": "127.0.0.1:0", **flags}), metrics)
+    address, _ = await server.start()
+    try:
+        async with grpc.aio.insecure_channel(str(address)) as channel:
+            yield server, metrics, channel
+    finally:
+        await server.stop()
+
+
+async def serving(channel: grpc.aio.Channel) -> set[str]:
+    answer = await health_pb2_grpc.HealthStub(channel).List(health_pb2.HealthListRequest())
+    return {name for name, health in answer.statuses.items() if health.status == SERVING}
+
+
+def test_nothing_is_served_before_the_engine_is_ready(tmp_path: Path) -> None:
+    """Until the tables are filled and the kernels compiled, health is NOT_SERVING and calls are told to come back."""
+
+    async def test() -> None:
+        async with started(tmp_path / "data") as (server, metrics, channel):
+            assert await serving(channel) == set()
+            check = check_service_pb2_grpc.CheckServiceStub(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as early:
+                await check.CheckText(REQUEST)
+            refused = read_refusal(early.value)
+            assert (refused.code, refused.error.reason) == ("UNAVAILABLE", "STARTING")
+            assert refused.error.retriable
+            with await asyncio.to_thread(Engine.open, tmp_path / "data") as engine:
+                server.serve(engine)
+                assert await serving(channel) == {"", *SERVICES}
+                assert (await check.CheckText(REQUEST)).judgement.reason
+                assert metrics.registry.get_sample_value("baznashr_serving", {"service": "server"}) == 1
+                await server.stop()
+
+    asyncio.run(test())
+
+
+def test_an_address_that_is_not_ours_is_refused(tmp_path: Path) -> None:
+    """Where the server cannot listen, one sentence says so, without gRPC's own words."""
+
+    async def test() -> None:
+        with pytest.raises(ListenError, match=r"^Cannot listen on 192\.0\.2\.1:0: .+\.$"):
+            async with started(tmp_path / "data", listen="192.0.2.1:0", insecure=True):
+                pass
+
+    asyncio.run(test())
