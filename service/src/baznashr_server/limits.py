@@ -33,3 +33,11 @@ MAX_ANSWER_BYTES = 32 << 20
 """Of one gRPC answer: a full batch's judgements with all their matches and spans; clients should take as much."""
 MAX_CALLS_PER_CONNECTION = 1024
 """Calls open at once on one connection; the client's gRPC holds back the next."""
+MAX_CANDIDATES = 24
+"""Stored texts compared with one judged text: the best by signature and passages. Each costs some 50 microseconds."""
+MAX_NUMBER_CHANGES = 50
+"""Listed for one match."""
+MAX_QUEUED_WRITES = 4096
+"""Calls waiting for the writer; the next is told to come back."""
+EXPIRY_BATCH = 256
+"""Documents deleted by expiry in one transaction."""

@@ -116,6 +116,11 @@ class CorpusIndex:
         return sum(table.memory_bytes for table in tables)
 
     @property
+    def largest_bucket(self) -> int:
+        """Postings of the fullest band key or passage met so far, bounded by the limits above."""
+        return max(self._bands.largest, self._passages.largest)
+
+    @property
     def dropped_postings(self) -> int:
         return self._bands.drops + self._passages.drops
 

@@ -67,12 +67,13 @@ def move_partition(arrays, p):  # type: ignore[no-untyped-def]
 
 @kernel
 def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-untyped-def]
-    """Add *slot* under keys[start:]; return the position of the first key that found its partition full, and drops.
+    """Add *slot* under keys[start:]; return the position of the first key whose partition was full, drops, largest.
 
     A key that holds *max_postings* slots is left as it is and counted as a drop.
     """
     old, new, moved, counts = arrays
     drops = 0
+    largest = 0
     for i in range(start, keys.size):
         key = keys[i]
         p = np.int64(key & np.uint64(PARTITIONS - 1))
@@ -81,7 +82,7 @@ def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-u
         part = new[p] if moved[p] else old[p]
         size = part.size
         if counts[p] + 1 >= size:
-            return i, drops
+            return i, drops, largest
         key32 = key >> np.uint64(32)
         at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
         held = 0
@@ -91,9 +92,10 @@ def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-u
         if held >= max_postings:
             drops += 1
             continue
+        largest = max(largest, held + 1)
         part[at] = (key32 << np.uint64(32)) | np.uint64(slot + 1)
         counts[p] += 1
-    return keys.size, drops
+    return keys.size, drops, largest
 
 
 @kernel
@@ -161,6 +163,8 @@ class Postings:
 
     def __init__(self, max_postings: int) -> None:
         self.max_postings = max_postings
+        self.largest = 0
+        """Slots of the fullest key met by an insertion."""
         self.drops = 0
         """Entries not added because their key held `max_postings` slots."""
         first = _partitions(FIRST_CAPACITY)
@@ -182,8 +186,9 @@ class Postings:
         self._grow_a_little()
         start = 0
         while True:
-            start, drops = insert_kernel(self.arrays, keys, slot, self.max_postings, start)
+            start, drops, largest = insert_kernel(self.arrays, keys, slot, self.max_postings, start)
             self.drops += drops
+            self.largest = max(self.largest, largest)
             if start == keys.size:
                 return
             self._finish_growth()

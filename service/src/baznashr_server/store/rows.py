@@ -38,7 +38,8 @@ class DocumentRow:
     signature: bytes
     passages: bytes
     letters: int
-    indexed: bool
+    indexed: int
+    """How far it is in the tables: 0 not at all, 1 with its bands, 2 with its passages too."""
     cluster: int
     verdict: str
     judgement: str

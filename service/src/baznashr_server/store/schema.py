@@ -57,8 +57,9 @@ CREATE TABLE documents(
     UNIQUE(corpus, id)
 ) STRICT;
 CREATE INDEX documents_by_cluster ON documents(cluster);
+CREATE INDEX documents_by_time ON documents(corpus, coalesce(published, arrived));
 CREATE TABLE clusters(
-    cluster INTEGER PRIMARY KEY AUTOINCREMENT,
+    cluster INTEGER PRIMARY KEY,
     corpus INTEGER NOT NULL,
     canonical INTEGER NOT NULL,
     pinned INTEGER NOT NULL DEFAULT 0
@@ -74,7 +75,7 @@ CREATE TABLE overrides(
 ) STRICT, WITHOUT ROWID;
 """
 """Times are microseconds since 1970, UTC. `labels`, `policy` and `judgement` are JSON. `text` is a Zstandard frame.
-`documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its centre."""
+`documents.cluster` names the star a document belongs to, by the row that founded it; `clusters.canonical` is the row of its centre."""
 
 
 @cache
@@ -97,7 +98,7 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
         connection = apsw.Connection(str(path), flags=flags, vfs=VFS)
         connection.set_busy_timeout(10_000)
         if writable:
-            connection.reserve_bytes(CHECKSUM_BYTES)
+            connection.reserve_bytes("main", CHECKSUM_BYTES)
             connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
             connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")

@@ -15,9 +15,7 @@ from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, Overr
 from baznashr_server.store.schema import connect, prepare
 
 _DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
-_INSERT_DOCUMENT = (
-    f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(NULL{', ?' * (len(fields(DocumentRow)) - 1)})"  # noqa: S608 - our own names
-)
+_INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"  # noqa: S608 - our own names
 _SELECT_DOCUMENT = f"SELECT {_DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
 
@@ -36,6 +34,8 @@ class Store:
         self._path = folder.database
         self._writer = connect(self._path, writable=True)
         prepare(self._writer, profile)
+        sequence = "SELECT max(seq) FROM sqlite_sequence WHERE name='documents'"
+        self._last_row = int(self._writer.execute(sequence).get or 0)
         self._writing_thread: int | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -59,6 +59,15 @@ class Store:
         self._writing_thread = None
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
+
+    def savepoint(self) -> None:
+        self._writer.execute("SAVEPOINT one")
+
+    def release_savepoint(self) -> None:
+        self._writer.execute("RELEASE one")
+
+    def rollback_to_savepoint(self) -> None:
+        self._writer.execute("ROLLBACK TO one; RELEASE one")
 
     def _reader(self) -> apsw.Connection:
         if self._writing_thread == threading.get_ident():
@@ -90,10 +99,13 @@ class Store:
         for table in ("documents", "clusters", "overrides", "corpora"):
             self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
 
-    def insert_document(self, row: DocumentRow) -> int:
-        """Store a document and return its row number, higher than any before it."""
-        self._writer.execute(_INSERT_DOCUMENT, astuple(row)[1:])
-        return self._writer.last_insert_rowid()
+    def next_row(self) -> int:
+        """Return a row number higher than any before it."""
+        self._last_row += 1
+        return self._last_row
+
+    def insert_document(self, row: DocumentRow) -> None:
+        self._writer.execute(_INSERT_DOCUMENT, astuple(row))
 
     def delete_document(self, row: int) -> None:
         self._writer.execute("DELETE FROM documents WHERE row=?", (row,))
@@ -101,7 +113,7 @@ class Store:
     def set_cluster(self, row: int, cluster: int) -> None:
         self._writer.execute("UPDATE documents SET cluster=? WHERE row=?", (cluster, row))
 
-    def set_indexed(self, row: int, *, indexed: bool) -> None:
+    def set_indexed(self, row: int, indexed: int) -> None:
         self._writer.execute("UPDATE documents SET indexed=? WHERE row=?", (indexed, row))
 
     def document(self, corpus: int, document_id: str) -> DocumentRow | None:
@@ -117,14 +129,24 @@ class Store:
         for values in found:
             yield DocumentRow(*values)
 
-    def insert_cluster(self, corpus: int, canonical: int) -> int:
-        self._writer.execute("INSERT INTO clusters(corpus, canonical) VALUES(?, ?)", (corpus, canonical))
-        return self._writer.last_insert_rowid()
+    def count_and_newest(self, corpus: int) -> tuple[int, int | None]:
+        """Return how many documents the corpus has, and the newest publish (or arrival) time."""
+        sql = "SELECT count(*), max(min(coalesce(published, arrived), arrived)) FROM documents WHERE corpus=?"
+        count, newest = self._reader().execute(sql, (corpus,)).fetchone()
+        return int(count), newest
+
+    def documents_before(self, corpus: int, time: int, limit: int) -> list[DocumentRow]:
+        """Return up to *limit* documents published, or arrived, before *time*, oldest first."""
+        sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND coalesce(published, arrived)<? ORDER BY coalesce(published, arrived)"
+        return [DocumentRow(*values) for values in self._reader().execute(f"{sql} LIMIT ?", (corpus, time, limit))]
+
+    def insert_cluster(self, cluster: int, corpus: int, canonical: int) -> None:
+        self._writer.execute(
+            "INSERT INTO clusters(cluster, corpus, canonical) VALUES(?, ?, ?)", (cluster, corpus, canonical)
+        )
 
     def update_cluster(self, cluster: int, canonical: int, *, pinned: bool) -> None:
-        self._writer.execute(
-            "UPDATE clusters SET canonical=?, pinned=? WHERE cluster=?", (canonical, pinned, cluster)
-        )
+        self._writer.execute("UPDATE clusters SET canonical=?, pinned=? WHERE cluster=?", (canonical, pinned, cluster))
 
     def delete_cluster(self, cluster: int) -> None:
         self._writer.execute("DELETE FROM clusters WHERE cluster=?", (cluster,))
@@ -153,13 +175,15 @@ class Store:
         return OverrideRow(*values) if values else None
 
     def overrides(self, corpus: int) -> list[OverrideRow]:
-        found = self._reader().execute("SELECT * FROM overrides WHERE corpus=? ORDER BY created, document_id", (corpus,))
+        found = self._reader().execute(
+            "SELECT * FROM overrides WHERE corpus=? ORDER BY created, document_id", (corpus,)
+        )
         return [OverrideRow(*values) for values in found]
 
     def statistics(self, corpus: int) -> dict[str, Any]:
         """Return counts over the corpus's documents, by one pass over its rows."""
         sql = (
-            "SELECT count(*), total(indexed), total(text_bytes), total(length(text)), max(published),"
+            "SELECT count(*), total(indexed > 0), total(text_bytes), total(length(text)), max(published),"
             " count(*) FILTER (WHERE json_extract(judgement, '$.self_repetition.share') > 0)"
             " FROM documents WHERE corpus=?"
         )

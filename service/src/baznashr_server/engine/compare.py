@@ -1,0 +1,34 @@
+"""The judgement of two texts alone."""
+
+from __future__ import annotations
+
+from baznashr.types import Judgement, Policy, Verdict
+from baznashr_server.engine.judging import MEMBERSHIP, match_of, new_share, verify
+from baznashr_server.engine.prepared import Prepared
+from baznashr_server.judge.rules import is_repeated
+from baznashr_server.profile import FA_1
+
+
+def compare_texts(earlier: Prepared, later: Prepared, *, policy: Policy, policy_version: str, corpus: str) -> Judgement:
+    """Return what *later* is to *earlier*, with all evidence."""
+    same_text = earlier.fingerprint.digest_bytes == later.fingerprint.digest_bytes
+    ruling, comparison = verify(later.body, earlier.body, same_text=same_text, thresholds=policy.thresholds)
+    earlier_id = earlier.document.id
+    is_member = ruling.verdict in MEMBERSHIP
+    match = match_of(earlier_id, ruling, comparison)
+    related = earlier_id if not is_member and ruling.verdict is not Verdict.NEW else ""
+    return Judgement(
+        verdict=ruling.verdict,
+        repeated=is_repeated(ruling.verdict, policy),
+        reason=ruling.reason,
+        document_id=later.document.id,
+        corpus=corpus,
+        canonical_id=(earlier_id or None) if is_member else None,
+        related_cluster_id=related or None,
+        matches=(match,),
+        new_share=new_share(later.body, ruling, [comparison]),
+        self_repetition=later.repetition.answer,
+        profile=FA_1.name,
+        policy=policy_version,
+        digest=later.fingerprint.digest,
+    )

@@ -1,0 +1,79 @@
+"""A corpus in memory: its tables, its policy and its clock."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from baznashr.types import Policy
+from baznashr_server.engine.records import policy_from_json, policy_version
+from baznashr_server.index.corpus_index import NO_TIME, CorpusIndex, Entry
+from baznashr_server.store.codec import passages_from_blob, signature_from_blob
+from baznashr_server.store.rows import CorpusRow, DocumentRow
+from baznashr_server.store.store import Store
+
+NOT_INDEXED, WITH_BANDS, WITH_PASSAGES = 0, 1, 2
+"""How far a document is in the tables. Only the heads of clusters have their passages indexed: copies of one story
+must not make its passages look like boilerplate."""
+
+DAY_MICROS = 86_400 * 1_000_000
+
+
+def now_micros() -> int:
+    return time.time_ns() // 1000
+
+
+def entry_of(row: DocumentRow) -> Entry:
+    """Return what the tables keep of a stored document."""
+    passages = passages_from_blob(row.passages)
+    return Entry(
+        row=row.row,
+        digest=row.digest,
+        signature=signature_from_blob(row.signature),
+        passages=passages if row.indexed == WITH_PASSAGES else passages[:0],
+        letters=row.letters,
+        published=row.time,
+    )
+
+
+@dataclass
+class LoadedCorpus:
+    row: CorpusRow
+    index: CorpusIndex = field(default_factory=CorpusIndex)
+    newest: int | None = None
+    """The clock: the newest publish time seen, never ahead of the wall clock when it came."""
+    documents: int = 0
+
+    def __post_init__(self) -> None:
+        self.policy: Policy = policy_from_json(self.row.policy)
+        self.policy_version = policy_version(self.row)
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    def change(self, row: CorpusRow) -> None:
+        self.row = row
+        self.policy = policy_from_json(row.policy)
+        self.policy_version = policy_version(row)
+
+    def tick(self, published: int, now: int) -> None:
+        """Move the clock to a publish time just seen."""
+        capped = min(published, now)
+        if self.newest is None or capped > self.newest:
+            self.newest = capped
+
+    def earliest(self) -> int:
+        """Return the publish time before which documents are neither matched nor kept."""
+        if not self.row.window_days or self.newest is None:
+            return NO_TIME
+        return self.newest - self.row.window_days * DAY_MICROS
+
+
+def load(store: Store, row: CorpusRow) -> LoadedCorpus:
+    """Build a corpus's tables from the store."""
+    corpus = LoadedCorpus(row)
+    corpus.documents, corpus.newest = store.count_and_newest(row.corpus)
+    for document in store.indexed_documents(row.corpus):
+        corpus.index.add(entry_of(document), visible=True)
+    return corpus

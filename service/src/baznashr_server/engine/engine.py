@@ -1,0 +1,440 @@
+"""The facade: what a caller may do with a data folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from threading import Lock
+from typing import Self, TypeVar, cast
+
+from baznashr.errors import CorpusExists, CorpusNotFound, DocumentNotFound, LimitReached, TextNotKept
+from baznashr.types import (
+    DEFAULT_CORPUS,
+    Cluster,
+    ClusterMember,
+    Corpus,
+    CorpusStats,
+    Document,
+    Judgement,
+    Override,
+    Policy,
+    StoredDocument,
+    StoredId,
+    Verdict,
+)
+from baznashr_server.engine import validation
+from baznashr_server.engine.bodies import BodyCache
+from baznashr_server.engine.changes import Change, Delete, Expire
+from baznashr_server.engine.compare import compare_texts
+from baznashr_server.engine.corpus import LoadedCorpus, load, now_micros
+from baznashr_server.engine.ingest import Ingest, Item, make_item, reused
+from baznashr_server.engine.judging import Judge
+from baznashr_server.engine.observer import Observer, Silence
+from baznashr_server.engine.overrides import apply_override
+from baznashr_server.engine.prepared import Prepared, prepare_document
+from baznashr_server.engine.records import (
+    corpus_from_row,
+    document_from_row,
+    judgement_from_row,
+    override_from_row,
+    policy_to_json,
+)
+from baznashr_server.engine.writer import Changes, Work, Writer
+from baznashr_server.judge.repetition import remove_repeats
+from baznashr_server.limits import MAX_CLUSTER_PAGE, MAX_CORPORA
+from baznashr_server.profile import FA_1
+from baznashr_server.store.codec import from_micros
+from baznashr_server.store.folder import DataFolder
+from baznashr_server.store.rows import CorpusRow, DocumentRow
+from baznashr_server.store.store import Store
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Judges and stores Persian texts. Thread-safe; one engine owns a data folder at a time.
+
+    All methods raise the errors of `baznashr.errors`: InvalidArgument and its kinds for what can never succeed,
+    CorpusNotFound for an unknown corpus, ReadOnly once a write has failed, Unavailable when the writer's queue is full.
+    """
+
+    def __init__(self, folder: DataFolder, store: Store, observer: Observer) -> None:
+        self._folder = folder
+        self._store = store
+        self._observer = observer
+        self._bodies = BodyCache()
+        self._judge = Judge(store, self._bodies, observer)
+        self._corpora: dict[str, LoadedCorpus] = {}
+        self._corpora_lock = Lock()
+        self._writer: Writer
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        observer: Observer | None = None,
+        group_commit_max_documents: int = 512,
+        group_commit_wait_ms: float = 0.0,
+    ) -> Self:
+        """Open or create the data folder *path*, take it, and fill the tables from the store.
+
+        Args:
+            observer: Told of stages, verdicts and commits.
+            group_commit_max_documents: Most documents that share one durable commit.
+            group_commit_wait_ms: How long a commit waits for company.
+
+        Raises:
+            DataFolderInUse: Another engine has it.
+            FormatMismatch, ProfileMismatch: Written by a release, or under a profile, that this one cannot read.
+            StoreDamaged: The database cannot be read.
+        """
+        folder = DataFolder.acquire(path)
+        try:
+            store = Store(folder, FA_1)
+        except BaseException:
+            folder.release()
+            raise
+        engine = cls(folder, store, observer or Silence())
+        for row in store.corpora():
+            engine._corpora[row.name] = load(store, row)
+        engine._writer = Writer(
+            store,
+            engine._observer,
+            max_documents=group_commit_max_documents,
+            wait_seconds=group_commit_wait_ms / 1000,
+            idle=engine._due,
+        )
+        if DEFAULT_CORPUS not in engine._corpora:
+            engine.create_corpus(DEFAULT_CORPUS)
+        return engine
+
+    def close(self) -> None:
+        """Finish the changes already taken, and let the folder go."""
+        self._writer.close()
+        self._store.close()
+        self._folder.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def read_only_reason(self) -> str | None:
+        """Why no writes are taken; None while they are."""
+        return self._writer.read_only_reason
+
+    def sizes(self) -> Mapping[str, Mapping[str, float]]:
+        """Return per corpus: documents, indexed, memory_bytes, largest_bucket."""
+        return {
+            name: {
+                "documents": corpus.documents,
+                "indexed": len(corpus.index),
+                "memory_bytes": corpus.index.memory_bytes,
+                "largest_bucket": corpus.index.largest_bucket,
+            }
+            for name, corpus in list(self._corpora.items())
+        }
+
+    def _change(self, make: Work) -> object:
+        return self._writer.submit(make).result()
+
+    def _due(self) -> Work | None:
+        for corpus in list(self._corpora.values()):
+            expire = Expire(self._store, self._bodies, corpus)
+            if expire.is_due():
+                return expire
+        return None
+
+    def _corpus(self, name: str) -> LoadedCorpus:
+        corpus = self._corpora.get(name)
+        if corpus is None:
+            raise CorpusNotFound("No such corpus.", field="corpus", metadata={"corpus": name})
+        return corpus
+
+    def create_corpus(
+        self, name: str, *, window_days: int = 0, keep_text: bool = True, policy: Policy | None = None
+    ) -> Corpus:
+        """Create an empty corpus.
+
+        Raises:
+            CorpusExists: The name is taken.
+            LimitReached: There are as many corpora as there may be.
+        """
+        validation.check_corpus_name(name)
+        validation.check_window(window_days)
+        policy = policy or Policy()
+        validation.check_policy(policy)
+        row = CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros())
+
+        def create(changes: Changes) -> CorpusRow:
+            if name in self._corpora:
+                raise CorpusExists("The name is taken.", field="name", metadata={"corpus": name})
+            if len(self._corpora) >= MAX_CORPORA:
+                raise LimitReached(f"There are {MAX_CORPORA} corpora, which are the most.")
+            number = self._store.insert_corpus(row)
+            made = next(corpus for corpus in self._store.corpora() if corpus.corpus == number)
+            changes.after_commit.append(lambda: self._corpora.__setitem__(name, LoadedCorpus(made)))
+            return made
+
+        return corpus_from_row(cast("CorpusRow", self._change(Change(create))))
+
+    def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
+        return corpus_from_row(self._corpus(name).row)
+
+    def list_corpora(self) -> tuple[Corpus, ...]:
+        """Return all corpora by name."""
+        return tuple(corpus_from_row(corpus.row) for _, corpus in sorted(self._corpora.items()))
+
+    def update_corpus(self, name: str, *, window_days: int | None = None, policy: Policy | None = None) -> Corpus:
+        """Change a corpus's window or policy; judgements already given do not change."""
+        if window_days is not None:
+            validation.check_window(window_days)
+        if policy is not None:
+            validation.check_policy(policy)
+
+        def update(changes: Changes) -> CorpusRow:
+            corpus = self._corpus(name)
+            old = corpus.row
+            text = old.policy if policy is None else policy_to_json(policy)
+            row = CorpusRow(
+                old.corpus,
+                old.name,
+                old.window_days if window_days is None else window_days,
+                old.keep_text,
+                text,
+                old.policy_revision + (text != old.policy),
+                old.created,
+            )
+            self._store.update_corpus(row)
+            changes.after_commit.append(lambda: corpus.change(row))
+            return row
+
+        return corpus_from_row(cast("CorpusRow", self._change(Change(update))))
+
+    def delete_corpus(self, name: str) -> None:
+        """Delete a corpus with all its documents; deleting the default one leaves it empty."""
+
+        def delete(changes: Changes) -> None:
+            corpus = self._corpus(name)
+            self._store.delete_corpus(corpus.row.corpus)
+            if name == DEFAULT_CORPUS:
+                self._store.insert_corpus(corpus.row)
+                row = next(row for row in self._store.corpora() if row.name == name)
+                changes.after_commit.append(lambda: self._corpora.__setitem__(name, LoadedCorpus(row)))
+            else:
+                changes.after_commit.append(lambda: self._corpora.pop(name, None))
+
+        self._change(Change(delete))
+
+    def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
+        corpus = self._corpus(name)
+        found = self._store.statistics(corpus.row.corpus)
+        return CorpusStats(
+            corpus=name,
+            documents=found["documents"],
+            indexed_documents=found["indexed"],
+            clusters=found["clusters"],
+            verdicts={verdict.value: found["verdicts"].get(verdict.value, 0) for verdict in Verdict},
+            self_repeating=found["self_repeating"],
+            text_bytes=found["text_bytes"],
+            stored_bytes=found["stored_bytes"],
+            memory_bytes=corpus.index.memory_bytes,
+            profile=FA_1.name,
+            newest_published_at=None if found["newest"] is None else from_micros(found["newest"]),
+        )
+
+    def submit(
+        self, documents: Sequence[Document], corpus: str = DEFAULT_CORPUS, replace: bool = False
+    ) -> Future[list[Judgement]]:
+        """Prepare documents in the calling thread and queue them for the writer, all or none, in order.
+
+        The future's judgements are durable. It fails with DocumentIdReused where an id is stored with another text
+        and *replace* was not asked for.
+        """
+        return self._submit(documents, corpus, replace=replace, batch=True)
+
+    def _submit(
+        self, documents: Sequence[Document], corpus: str, *, replace: bool, batch: bool
+    ) -> Future[list[Judgement]]:
+        loaded = self._corpus(corpus)
+        validation.check_batch_size(len(documents), "documents")
+        validation.check_ids_distinct(documents)
+        items = []
+        for number, document in enumerate(documents):
+            with validation.errors_at(f"documents[{number}]" if batch else ""):
+                prepared = prepare_document(document, self._observer)
+            items.append(self._judged_item(loaded, prepared))
+        work = Ingest(self._store, self._judge, self._bodies, loaded, items, replace=replace, batch=batch)
+        future = cast("Future[list[Judgement]]", self._writer.submit(work))
+        future.add_done_callback(self._report)
+        return future
+
+    def _judged_item(self, corpus: LoadedCorpus, prepared: Prepared) -> Item:
+        """Make a document ready for the writer, with the comparisons that can be made before its turn."""
+        item = make_item(prepared, keep_text=corpus.row.keep_text)
+        self._judge.judge(corpus, prepared, item.evidence, pending=False)
+        return item
+
+    def _report(self, future: Future[list[Judgement]]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            for judgement in future.result():
+                self._observer.judged(judgement)
+
+    def ingest(self, document: Document, corpus: str = DEFAULT_CORPUS, replace: bool = False) -> Judgement:
+        """Judge a document and store it, in one atomic step.
+
+        The same id with the same text is answered as the first time, with `replayed` set.
+
+        Raises:
+            DocumentIdReused: The id is stored with another text, and *replace* was not asked for.
+        """
+        return self._submit([document], corpus, replace=replace, batch=False).result()[0]
+
+    def ingest_batch(
+        self, documents: Sequence[Document], corpus: str = DEFAULT_CORPUS, replace: bool = False
+    ) -> list[Judgement]:
+        """Judge and store up to 256 documents in order, all or none; later ones are compared with earlier ones."""
+        return self._submit(documents, corpus, replace=replace, batch=True).result()
+
+    def check(self, item: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
+        """Judge a text, or a document, and store nothing. A stored document is answered as ingest would."""
+        loaded = self._corpus(corpus)
+        prepared = prepare_document(item, self._observer)
+        number = loaded.row.corpus
+        override = None
+        if prepared.document.id:
+            stored = self._store.document(number, prepared.document.id)
+            if stored is not None:
+                if stored.digest != prepared.fingerprint.digest_bytes:
+                    raise reused(stored, loaded.name)
+                return judgement_from_row(stored, loaded.name, FA_1.name, replayed=True)
+            override = self._store.override(number, prepared.document.id)
+        judgement = self._judge.judge(loaded, prepared, {}, pending=False, override=override).judgement
+        self._observer.judged(judgement)
+        return judgement
+
+    def check_batch(self, items: Sequence[str | Document], corpus: str = DEFAULT_CORPUS) -> list[Judgement]:
+        """Judge up to 256 texts or documents, each against what is stored; they do not see each other."""
+        validation.check_batch_size(len(items), "items")
+        answers = []
+        for number, item in enumerate(items):
+            with validation.errors_at(f"items[{number}]"):
+                answers.append(self.check(item, corpus))
+        return answers
+
+    def compare(
+        self, earlier: str | Document | StoredId, later: str | Document | StoredId, corpus: str | None = None
+    ) -> Judgement:
+        """Return the judgement *later* would get from a corpus that holds *earlier* alone.
+
+        Args:
+            corpus: Whose policy applies; the default policy without one.
+
+        Raises:
+            DocumentNotFound: A StoredId names no document.
+            TextNotKept: A StoredId names a document whose text was not kept.
+        """
+        loaded = self._corpus(corpus) if corpus else None
+        with validation.errors_at("earlier"):
+            first = prepare_document(self._resolve(earlier), self._observer)
+        with validation.errors_at("later"):
+            second = prepare_document(self._resolve(later), self._observer)
+        return compare_texts(
+            first,
+            second,
+            policy=loaded.policy if loaded else Policy(),
+            policy_version=loaded.policy_version if loaded else "",
+            corpus=corpus or "",
+        )
+
+    def _resolve(self, item: str | Document | StoredId) -> str | Document:
+        if not isinstance(item, StoredId):
+            return item
+        row = self._row(item.id, item.corpus)
+        if row.text is None:
+            raise TextNotKept("The corpus keeps no text.", metadata={"document_id": item.id, "corpus": item.corpus})
+        return document_from_row(row)
+
+    def _row(self, document_id: str, corpus: str) -> DocumentRow:
+        row = self._store.document(self._corpus(corpus).row.corpus, document_id)
+        if row is None:
+            raise DocumentNotFound(
+                "No such document is stored.", field="id", metadata={"document_id": document_id, "corpus": corpus}
+            )
+        return row
+
+    def get(self, document_id: str, corpus: str = DEFAULT_CORPUS) -> StoredDocument:
+        """Return a stored document with the judgement it was given.
+
+        Raises:
+            DocumentNotFound: The id is not stored.
+        """
+        row = self._row(document_id, corpus)
+        return StoredDocument(
+            document=document_from_row(row),
+            judgement=judgement_from_row(row, corpus, FA_1.name, replayed=False),
+            arrived_at=from_micros(row.arrived),
+        )
+
+    def delete(self, document_id: str, corpus: str = DEFAULT_CORPUS) -> bool:
+        """Delete a document and return whether it was stored; its cluster finds a new canonical one."""
+        validation.check_id(document_id)
+        return bool(self._change(Delete(self._store, self._bodies, self._corpus(corpus), document_id)))
+
+    def list_cluster(self, document_id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = MAX_CLUSTER_PAGE) -> Cluster:
+        """Return the cluster of a stored document: its canonical document, then members in order of arrival."""
+        row = self._row(document_id, corpus)
+        cluster = self._store.cluster(row.cluster)
+        canonical = self._store.document_at(cluster.canonical) if cluster else None
+        if canonical is None:
+            canonical = row
+        others = [member for member in self._store.members(row.cluster, limit) if member.row != canonical.row]
+        return Cluster(
+            cluster_id=canonical.id,
+            canonical_id=canonical.id,
+            members=tuple(_member(member, canonical) for member in [canonical, *others][:limit]),
+            total=self._store.count_members(row.cluster),
+        )
+
+    def override(self, override: Override, corpus: str = DEFAULT_CORPUS) -> Override:
+        """Store an editor's word about a document; it wins over the rules from now on.
+
+        Raises:
+            DocumentNotFound: The document or its target is not stored.
+        """
+        loaded = self._corpus(corpus)
+        validation.check_override(override)
+
+        def apply(_: Changes) -> Override:
+            return override_from_row(apply_override(self._store, loaded, override, now_micros()))
+
+        return cast("Override", self._change(Change(apply)))
+
+    def list_overrides(self, corpus: str = DEFAULT_CORPUS) -> tuple[Override, ...]:
+        """Return all overrides of a corpus, oldest first."""
+        return tuple(map(override_from_row, self._store.overrides(self._corpus(corpus).row.corpus)))
+
+    def remove_repeats(self, text: str) -> str:
+        """Return *text* without its second copies; unchanged where it repeats nothing."""
+        prepared = prepare_document(text, self._observer)
+        spans = prepared.repetition.answer.spans
+        return remove_repeats(text, spans) if spans else text
+
+
+def _member(row: DocumentRow, canonical: DocumentRow) -> ClusterMember:
+    judgement = judgement_from_row(row, "", FA_1.name, replayed=False)
+    similarity = 1.0 if row.row == canonical.row else 0.0
+    for match in judgement.matches:
+        if match.document_id == canonical.id:
+            similarity = match.similarity
+    return ClusterMember(
+        document_id=row.id,
+        verdict=Verdict(row.verdict),
+        similarity=similarity,
+        source=row.source,
+        published_at=None if row.published is None else from_micros(row.published),
+    )

@@ -1,0 +1,148 @@
+"""One caller's documents, judged and stored inside the writer's transaction: all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from baznashr.errors import BaznashrError, DocumentIdReused
+from baznashr.types import IndexPolicy, Judgement, Verdict
+from baznashr_server.engine import clusters
+from baznashr_server.engine.bodies import BodyCache
+from baznashr_server.engine.corpus import (
+    NOT_INDEXED,
+    WITH_BANDS,
+    WITH_PASSAGES,
+    LoadedCorpus,
+    entry_of,
+    now_micros,
+)
+from baznashr_server.engine.judging import Evidence, Judge
+from baznashr_server.engine.prepared import Prepared
+from baznashr_server.engine.records import judgement_from_row, judgement_to_json, to_json
+from baznashr_server.engine.writer import Changes
+from baznashr_server.profile import FA_1
+from baznashr_server.store.codec import array_to_blob, compress
+from baznashr_server.store.rows import DocumentRow
+from baznashr_server.store.store import Store
+
+
+@dataclass(eq=False)
+class Item:
+    """A document on its way to the writer."""
+
+    prepared: Prepared
+    frame: bytes | None
+    """The compressed text; None where the corpus keeps none."""
+    evidence: Evidence = field(default_factory=dict)
+
+
+def make_item(prepared: Prepared, *, keep_text: bool) -> Item:
+    return Item(prepared, compress(prepared.document.text) if keep_text else None)
+
+
+def reused(stored: DocumentRow, corpus: str) -> DocumentIdReused:
+    return DocumentIdReused(
+        "The id is stored with another text.",
+        field="id",
+        metadata={"document_id": stored.id, "corpus": corpus, "stored_digest": stored.digest.hex()},
+    )
+
+
+@dataclass(eq=False)
+class Ingest:
+    """Work of the writer."""
+
+    store: Store
+    judge: Judge
+    bodies: BodyCache
+    corpus: LoadedCorpus
+    items: Sequence[Item]
+    replace: bool
+    batch: bool
+    """Whether errors name the document by its place."""
+
+    @property
+    def documents(self) -> int:
+        return len(self.items)
+
+    def __call__(self, changes: Changes) -> list[Judgement]:
+        """Judge and store the documents in order; each sees those before it.
+
+        Raises:
+            DocumentIdReused: An id is stored with another text, and it was not asked to replace it.
+        """
+        answers = []
+        for number, item in enumerate(self.items):
+            try:
+                answers.append(self._ingest(item, changes))
+            except BaznashrError as error:
+                raise (error.at(f"documents[{number}]") if self.batch else error) from None
+        return answers
+
+    def _ingest(self, item: Item, changes: Changes) -> Judgement:
+        prepared, corpus = item.prepared, self.corpus
+        number = corpus.row.corpus
+        stored = self.store.document(number, prepared.document.id)
+        if stored is not None:
+            if stored.digest == prepared.fingerprint.digest_bytes:
+                return judgement_from_row(stored, corpus.name, FA_1.name, replayed=True)
+            if not self.replace:
+                raise reused(stored, corpus.name)
+            clusters.remove(self.store, changes, corpus, stored)
+            item.evidence.pop(stored.row, None)
+        now = now_micros()
+        corpus.tick(now if prepared.published is None else prepared.published, now)
+        override = self.store.override(number, prepared.document.id)
+        outcome = self.judge.judge(corpus, prepared, item.evidence, pending=True, override=override)
+        if prepared.published is not None and prepared.published < corpus.earliest():
+            return outcome.judgement
+        judgement = replace(outcome.judgement, stored=True)
+        row = self._insert(item, judgement, outcome.cluster, now)
+        if row.indexed:
+            changes.add(corpus, entry_of(row))
+        if "body" in prepared.__dict__:
+            self.bodies.put(row.row, prepared.body)
+        changes.after_commit.append(self._count)
+        return judgement
+
+    def _count(self) -> None:
+        self.corpus.documents += 1
+
+    def _insert(self, item: Item, judgement: Judgement, cluster: int | None, now: int) -> DocumentRow:
+        prepared, document, made = item.prepared, item.prepared.document, item.prepared.fingerprint
+        number = self.store.next_row()
+        row = DocumentRow(
+            row=number,
+            corpus=self.corpus.row.corpus,
+            id=document.id,
+            digest=made.digest_bytes,
+            arrived=now,
+            published=prepared.published,
+            source=document.source,
+            title=document.title,
+            url=document.url,
+            labels=to_json(dict(document.labels)) if document.labels else "{}",
+            text=item.frame,
+            text_bytes=len(document.text.encode()),
+            signature=array_to_blob(made.signature),
+            passages=array_to_blob(made.passages),
+            letters=int(made.letters.size),
+            indexed=self._indexed(judgement, cluster),
+            cluster=number if cluster is None else cluster,
+            verdict=judgement.verdict.value,
+            judgement=judgement_to_json(judgement),
+        )
+        self.store.insert_document(row)
+        if cluster is None:
+            self.store.insert_cluster(number, row.corpus, number)
+        else:
+            clusters.join(self.store, self.corpus, row)
+        return row
+
+    def _indexed(self, judgement: Judgement, cluster: int | None) -> int:
+        if judgement.verdict is Verdict.EXACT:
+            return NOT_INDEXED
+        if judgement.repeated and self.corpus.policy.index_policy is IndexPolicy.ORIGINALS:
+            return NOT_INDEXED
+        return WITH_PASSAGES if cluster is None else WITH_BANDS

@@ -1,0 +1,302 @@
+"""From a prepared text to a judgement: candidates, verification, rules, evidence, cluster.
+
+Judging reads the tables and the store and changes neither. A caller judges in its own thread against what is durable;
+the writer then judges again against what has come in between, reusing every comparison already made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from baznashr.types import Judgement, Match, OverrideKind, Thresholds, Verdict
+from baznashr_server.engine.bodies import BodyCache, body_from_row
+from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine.observer import Observer, timed
+from baznashr_server.engine.prepared import Prepared
+from baznashr_server.index.corpus_index import MIN_SHINGLES, Candidate
+from baznashr_server.judge.body import Body
+from baznashr_server.judge.comparison import COVER, Comparison, compare, matched_spans, number_changes
+from baznashr_server.judge.rules import (
+    NOTHING_COMPARABLE,
+    SAME_TEXT,
+    SIGNATURES_AGREE,
+    TOO_FEW_SHINGLES,
+    Ruling,
+    is_repeated,
+    judge_pair,
+    precedence,
+)
+from baznashr_server.limits import MAX_CANDIDATES, MAX_MATCHES, MAX_NUMBER_CHANGES
+from baznashr_server.profile import FA_1
+from baznashr_server.store.codec import signature_from_blob
+from baznashr_server.store.rows import DocumentRow, OverrideRow
+from baznashr_server.store.store import Store
+
+MEMBERSHIP = (Verdict.EXACT, Verdict.NEAR_DUPLICATE, Verdict.EXCERPT)
+"""Verdicts that make a document a member of the matched document's cluster."""
+OVERRIDDEN = "OVERRIDE"
+
+
+def match_of(document_id: str, ruling: Ruling, x: Comparison) -> Match:
+    """Return the evidence of a comparison. Equal texts are wholly in each other, whatever was left out to compare."""
+    exact = ruling.verdict is Verdict.EXACT
+    return Match(
+        document_id=document_id,
+        similarity=1.0 if exact else x.similarity,
+        containment=1.0 if exact else x.containment,
+        reverse_containment=1.0 if exact else x.reverse_containment,
+        covered=1.0 if exact else x.judged_cover.share,
+        numbers_changed=number_changes(x, MAX_NUMBER_CHANGES),
+        spans=matched_spans(x),
+        verdict=ruling.verdict,
+        reason=ruling.reason,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """A stored document, what it has in common with the judged text, and what the rules say of the two."""
+
+    row: DocumentRow
+    ruling: Ruling
+    similarity: float
+    comparison: Comparison | None
+    """None where no text is kept."""
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        shared = self.comparison.judged_cover.share if self.comparison else self.similarity
+        return (
+            precedence(self.ruling.verdict),
+            -round(shared, 3),
+            -round(self.similarity, 3),
+            self.row.time,
+            self.row.row,
+        )
+
+    def match(self) -> Match:
+        x = self.comparison
+        if x is None:
+            return Match(
+                document_id=self.row.id,
+                similarity=self.similarity,
+                containment=self.similarity,
+                reverse_containment=self.similarity,
+                verified=False,
+                verdict=self.ruling.verdict,
+                reason=self.ruling.reason,
+            )
+        return match_of(self.row.id, self.ruling, x)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    judgement: Judgement
+    cluster: int | None
+    """The cluster the document belongs to; None where it heads its own."""
+
+
+Evidence = dict[int, tuple[DocumentRow, Comparison | None]]
+"""Comparisons already made for one judged text, by row; rows never change."""
+
+
+def verify(judged: Body, stored: Body, *, same_text: bool, thresholds: Thresholds) -> tuple[Ruling, Comparison]:
+    """Compare two texts and let the rules speak."""
+    comparison = compare(judged, stored)
+    if same_text:
+        return Ruling(Verdict.EXACT, SAME_TEXT), comparison
+    return judge_pair(comparison, thresholds), comparison
+
+
+def new_share(judged: Body, ruling: Ruling, comparisons: list[Comparison]) -> float:
+    """Return the share of the judged letters that no comparison's long runs cover."""
+    if ruling.verdict is Verdict.EXACT:
+        return 0.0
+    if not comparisons or not judged.letters.size:
+        return 1.0
+    covered = np.zeros(judged.letters.size, np.bool_)
+    for comparison in comparisons:
+        for start, _, length in comparison.runs.tolist():
+            if length >= COVER:
+                covered[start : start + length] = True
+    return 1.0 - float(covered.mean())
+
+
+class Judge:
+    def __init__(self, store: Store, bodies: BodyCache, observer: Observer) -> None:
+        self._store = store
+        self._bodies = bodies
+        self._observer = observer
+
+    def judge(
+        self,
+        corpus: LoadedCorpus,
+        prepared: Prepared,
+        evidence: Evidence,
+        *,
+        pending: bool,
+        override: OverrideRow | None = None,
+    ) -> Outcome:
+        """Judge a text against the corpus.
+
+        Args:
+            evidence: Comparisons already made for this text; grows by those made now.
+            pending: Also see what the writer has stored but not yet made durable; for the writer's thread alone.
+            override: What an editor said of the document.
+        """
+        findings = self._findings(corpus, prepared, evidence, pending=pending)
+        findings = self._overridden(corpus, prepared, findings, override)
+        findings.sort(key=lambda finding: finding.order)
+        if len(findings) > MAX_MATCHES:
+            self._observer.limit_bit("matches")
+            findings = findings[:MAX_MATCHES]
+        if not findings:
+            few = prepared.fingerprint.shingle_sequence.size < MIN_SHINGLES
+            return self._outcome(corpus, prepared, Ruling(Verdict.NEW, TOO_FEW_SHINGLES if few else NOTHING_COMPARABLE))
+        best = findings[0]
+        cluster, canonical, related = None, None, None
+        if best.ruling.verdict in MEMBERSHIP:
+            cluster, canonical = self._membership(corpus, prepared, findings, evidence)
+        if cluster is None:
+            related = self._canonical(best.row.cluster)
+        return self._outcome(corpus, prepared, best.ruling, findings, cluster, canonical, related)
+
+    def _findings(
+        self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence, *, pending: bool
+    ) -> list[Finding]:
+        earliest = corpus.earliest()
+        made = prepared.fingerprint
+        with timed(self._observer, "lookup"):
+            exact = corpus.index.exact(made.digest_bytes, pending=pending, earliest=earliest)
+            if exact is not None:
+                candidates = [Candidate(exact, 1.0, 0)]
+            else:
+                candidates = corpus.index.candidates(made, limit=MAX_CANDIDATES, pending=pending, earliest=earliest)
+        if len(candidates) == MAX_CANDIDATES:
+            self._observer.limit_bit("candidates")
+        found = (self._find(corpus, prepared, candidate.row, evidence) for candidate in candidates)
+        return [finding for finding in found if finding is not None and finding.ruling.verdict is not Verdict.NEW]
+
+    def _find(self, corpus: LoadedCorpus, prepared: Prepared, row_number: int, evidence: Evidence) -> Finding | None:
+        """Compare with one stored document; None where it was deleted meanwhile."""
+        known = evidence.get(row_number)
+        if known is None:
+            with timed(self._observer, "load"):
+                row = self._store.document_at(row_number)
+                if row is None:
+                    return None
+                body = self._body(row)
+            comparison = None
+            if body is not None:
+                judged = prepared.body
+                with timed(self._observer, "verify"):
+                    comparison = compare(judged, body)
+            known = evidence[row_number] = (row, comparison)
+        row, comparison = known
+        thresholds = corpus.policy.thresholds
+        same_text = row.digest == prepared.fingerprint.digest_bytes
+        if comparison is not None:
+            ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_pair(comparison, thresholds)
+            return Finding(row, ruling, comparison.similarity, comparison)
+        signature = signature_from_blob(row.signature)
+        similarity = float(np.count_nonzero(signature == prepared.fingerprint.signature) / signature.size)
+        verdict = Verdict.NEW
+        if same_text:
+            verdict = Verdict.EXACT
+        elif similarity >= thresholds.near_duplicate:
+            verdict = Verdict.NEAR_DUPLICATE
+        return Finding(row, Ruling(verdict, SAME_TEXT if same_text else SIGNATURES_AGREE), similarity, None)
+
+    def _body(self, row: DocumentRow) -> Body | None:
+        body = self._bodies.get(row.row)
+        if body is None:
+            body = body_from_row(row)
+            if body is not None:
+                self._bodies.put(row.row, body)
+        return body
+
+    def _membership(
+        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], evidence: Evidence
+    ) -> tuple[int | None, str | None]:
+        """Return the first cluster, by best match, whose canonical document the text repeats itself, and its id."""
+        seen = set()
+        for finding in findings:
+            if finding.ruling.verdict not in MEMBERSHIP:
+                break
+            cluster = self._store.cluster(finding.row.cluster)
+            if cluster is None or cluster.cluster in seen:
+                continue
+            seen.add(cluster.cluster)
+            if cluster.canonical == finding.row.row:
+                return cluster.cluster, finding.row.id
+            canonical = self._find(corpus, prepared, cluster.canonical, evidence)
+            if canonical is not None and canonical.ruling.verdict in MEMBERSHIP:
+                return cluster.cluster, canonical.row.id
+        return None, None
+
+    def _canonical(self, cluster_number: int) -> str | None:
+        cluster = self._store.cluster(cluster_number)
+        row = self._store.document_at(cluster.canonical) if cluster else None
+        return row.id if row else None
+
+    def _overridden(
+        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow | None
+    ) -> list[Finding]:
+        if override is None or override.kind == OverrideKind.PIN_CANONICAL:
+            return findings
+        target = self._store.document(corpus.row.corpus, override.target_id) if override.target_id else None
+        if override.kind == OverrideKind.NOT_REPEAT:
+            spared = target.cluster if target else None
+            return [
+                replace(finding, ruling=Ruling(Verdict.OVERLAP, OVERRIDDEN))
+                if finding.ruling.verdict in MEMBERSHIP and (target is None or finding.row.cluster == spared)
+                else finding
+                for finding in findings
+            ]
+        if target is None:
+            return findings
+        forced = Ruling(Verdict.NEAR_DUPLICATE, OVERRIDDEN)
+        found = self._find(corpus, prepared, target.row, {})
+        others = [
+            replace(finding, ruling=Ruling(Verdict.OVERLAP, OVERRIDDEN))
+            if finding.ruling.verdict in MEMBERSHIP
+            else finding
+            for finding in findings
+            if finding.row.row != target.row
+        ]
+        return [replace(found, ruling=forced), *others] if found else others
+
+    def _outcome(
+        self,
+        corpus: LoadedCorpus,
+        prepared: Prepared,
+        ruling: Ruling,
+        findings: list[Finding] | None = None,
+        cluster: int | None = None,
+        canonical: str | None = None,
+        related: str | None = None,
+    ) -> Outcome:
+        findings = findings or []
+        comparisons = [finding.comparison for finding in findings if finding.comparison is not None]
+        judgement = Judgement(
+            verdict=ruling.verdict,
+            repeated=is_repeated(ruling.verdict, corpus.policy),
+            reason=ruling.reason,
+            document_id=prepared.document.id,
+            corpus=corpus.name,
+            canonical_id=canonical,
+            related_cluster_id=related,
+            matches=tuple(finding.match() for finding in findings),
+            new_share=new_share(prepared.body, ruling, comparisons) if comparisons else _unverified_share(findings),
+            self_repetition=prepared.repetition.answer,
+            profile=FA_1.name,
+            policy=corpus.policy_version,
+            digest=prepared.fingerprint.digest,
+        )
+        return Outcome(judgement, cluster)
+
+
+def _unverified_share(findings: list[Finding]) -> float:
+    return 1.0 - max((finding.similarity for finding in findings), default=0.0)

@@ -1,0 +1,166 @@
+"""Refuses what cannot be judged or stored, naming the field and the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from baznashr.errors import BaznashrError, InvalidArgument, InvalidBatch, InvalidCorpus, InvalidDocument, InvalidText
+from baznashr.types import Document, Override, Policy
+from baznashr_server import limits
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CORPUS_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+def _utf8_size(text: str, field: str, error: type[InvalidText | InvalidDocument]) -> int:
+    if not isinstance(text, str):
+        raise error(f"must be a string, not {type(text).__name__}", field=field)
+    try:
+        return len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise error("holds a lone surrogate, which is no text", field=field) from None
+
+
+def check_text(text: str) -> None:
+    """Refuse a text over the limit or with lone surrogates. Whether it has letters its fingerprint tells."""
+    size = _utf8_size(text, "text", InvalidText)
+    if size > limits.MAX_TEXT_BYTES:
+        raise InvalidText(
+            f"has {size} bytes as UTF-8, and {limits.MAX_TEXT_BYTES} are the most",
+            reason="TEXT_TOO_LARGE",
+            field="text",
+            metadata={"bytes": str(size), "limit": str(limits.MAX_TEXT_BYTES)},
+        )
+
+
+def empty_text() -> InvalidText:
+    return InvalidText("has no letter and no digit", reason="EMPTY_TEXT", field="text")
+
+
+def check_id(document_id: str, field: str = "id") -> None:
+    """Refuse an id that is missing, too long, or holds control characters."""
+    try:
+        size = _utf8_size(document_id, field, InvalidDocument)
+    except InvalidDocument as error:
+        error.reason = "INVALID_DOCUMENT_ID"
+        raise
+    fault = ""
+    if not size:
+        fault = "is missing"
+    elif size > limits.MAX_ID_BYTES:
+        fault = f"has {size} bytes as UTF-8, and {limits.MAX_ID_BYTES} are the most"
+    elif _CONTROL.search(document_id):
+        fault = "holds control characters"
+    if fault:
+        raise InvalidDocument(fault, reason="INVALID_DOCUMENT_ID", field=field)
+
+
+def _check_field(value: str, field: str, most: int = limits.MAX_FIELD_BYTES) -> None:
+    size = _utf8_size(value, field, InvalidDocument)
+    if size > most:
+        raise InvalidDocument(f"has {size} bytes as UTF-8, and {most} are the most", field=field)
+
+
+def check_time(time: datetime | None) -> None:
+    """Refuse a naive or an absurd time of publication."""
+    if time is None:
+        return
+    fault = ""
+    if not isinstance(time, datetime):
+        fault = f"must be a datetime, not {type(time).__name__}"
+    elif time.tzinfo is None:
+        fault = "has no time zone"
+    elif time.year < limits.EARLIEST_PUBLISHED_YEAR:
+        fault = f"lies before {limits.EARLIEST_PUBLISHED_YEAR}; dates of the Jalali calendar must be converted first"
+    elif time > datetime.now(UTC) + timedelta(days=limits.MAX_FUTURE_DAYS):
+        fault = f"lies more than {limits.MAX_FUTURE_DAYS} days ahead"
+    if fault:
+        raise InvalidDocument(fault, reason="INVALID_PUBLISHED_AT", field="published_at")
+
+
+def check_document(document: Document) -> None:
+    """Refuse a document that cannot be stored, for whatever but its lack of letters."""
+    check_id(document.id)
+    check_text(document.text)
+    for field in ("title", "source", "url"):
+        _check_field(getattr(document, field), field)
+    check_time(document.published_at)
+    if len(document.labels) > limits.MAX_LABELS:
+        raise InvalidDocument(f"has more than {limits.MAX_LABELS} entries", field="labels")
+    for key, value in document.labels.items():
+        _check_field(key, "labels", limits.MAX_LABEL_BYTES)
+        _check_field(value, f"labels[{key!r}]", limits.MAX_LABEL_BYTES)
+
+
+def check_batch_size(size: int, field: str) -> None:
+    if not size:
+        raise InvalidBatch("is empty", reason="EMPTY_BATCH", field=field)
+    if size > limits.MAX_BATCH_DOCUMENTS:
+        raise InvalidBatch(
+            f"has {size} entries, and {limits.MAX_BATCH_DOCUMENTS} are the most",
+            field=field,
+            metadata={"size": str(size), "limit": str(limits.MAX_BATCH_DOCUMENTS)},
+        )
+
+
+def check_ids_distinct(documents: Sequence[Document]) -> None:
+    """Refuse a batch that names an id twice: which text it should stand for could not be told."""
+    first: dict[str, int] = {}
+    for number, document in enumerate(documents):
+        if first.setdefault(document.id, number) != number:
+            raise InvalidBatch(
+                f"has the id of documents[{first[document.id]}]",
+                reason="DUPLICATE_DOCUMENT_ID",
+                field=f"documents[{number}].id",
+            )
+
+
+def check_corpus_name(name: str) -> None:
+    if not (isinstance(name, str) and len(name) <= limits.MAX_CORPUS_NAME_CHARS and _CORPUS_NAME.fullmatch(name)):
+        raise InvalidCorpus(
+            f"must be 1 to {limits.MAX_CORPUS_NAME_CHARS} characters of a-z, 0-9, '-' and '_', "
+            "the first a letter or digit",
+            field="name",
+        )
+
+
+def check_window(days: int) -> None:
+    if not 0 <= days <= limits.MAX_WINDOW_DAYS:
+        raise InvalidCorpus(
+            f"must lie between 0 and {limits.MAX_WINDOW_DAYS}", reason="INVALID_WINDOW", field="window_days"
+        )
+
+
+def check_policy(policy: Policy) -> None:
+    if len(policy.source_ranks) > limits.MAX_SOURCE_RANKS:
+        raise InvalidCorpus(
+            f"has more than {limits.MAX_SOURCE_RANKS} entries", reason="INVALID_POLICY", field="policy.source_ranks"
+        )
+    for name in policy.thresholds.__slots__:
+        value = getattr(policy.thresholds, name)
+        most = 10_000 if name == "passage_letters" else 1
+        if not 0 <= value <= most:
+            raise InvalidCorpus(
+                f"must lie between 0 and {most}", reason="INVALID_POLICY", field=f"policy.thresholds.{name}"
+            )
+
+
+def check_override(override: Override) -> None:
+    check_id(override.document_id, "document_id")
+    if override.target_id is not None:
+        check_id(override.target_id, "target_id")
+        if override.target_id == override.document_id:
+            raise InvalidArgument("is the document itself", reason="INVALID_FIELD", field="target_id")
+    _check_field(override.note, "note", limits.MAX_NOTE_BYTES)
+
+
+@contextmanager
+def errors_at(path: str) -> Iterator[None]:
+    """Move the field of errors raised in the block below *path*; an empty path leaves them as they are."""
+    try:
+        yield
+    except BaznashrError as error:
+        raise (error.at(path) if path else error) from None

@@ -1,0 +1,105 @@
+"""The rules: from a comparison to a verdict and the reason for it.
+
+Each rule is one line of a table, tried in order; the first that holds decides. The figures they read are shares of
+letters covered by shared runs, after the site's lines and second copies were left out, and the numbers that differ
+where the wording agrees. docs/judging.md explains them with examples; docs/adr/0006 says how they were chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from baznashr.types import Policy, Thresholds, Verdict
+from baznashr_server.judge.comparison import Comparison
+
+PRECEDENCE = tuple(Verdict)
+"""`Verdict` lists its members in order of precedence."""
+
+SAME_TEXT = "SAME_TEXT"
+TOO_FEW_SHINGLES = "TOO_FEW_SHINGLES"
+NOTHING_COMPARABLE = "NOTHING_COMPARABLE"
+SIGNATURES_AGREE = "SIGNATURES_AGREE"
+
+
+class Ruling(NamedTuple):
+    verdict: Verdict
+    reason: str
+
+
+class Rule(NamedTuple):
+    reason: str
+    verdict: Verdict
+    holds: Callable[[Comparison, Thresholds], bool]
+
+
+def changed_share(x: Comparison) -> float:
+    """Return the share of changed numbers among those that could be compared, 0 where there are none."""
+    changed = len(x.numbers.changed)
+    return changed / max(1, changed + x.numbers.same)
+
+
+def judged_share(x: Comparison) -> float:
+    """Return how much of the judged text the stored one covers.
+
+    A phrase that the judged text has twice is covered once only; the set of its shingles tells better then.
+    """
+    return max(x.judged_cover.share, x.containment)
+
+
+def _has_other_facts(x: Comparison, t: Thresholds) -> bool:
+    broad = x.judged_cover.share >= t.template and x.stored_cover.share >= t.template
+    inside = x.judged_cover.share >= 2 * t.template and len(x.numbers.changed) > 1
+    return changed_share(x) >= t.numbers_changed and (broad or inside)
+
+
+def _shares_only_edges(x: Comparison, _: Thresholds) -> bool:
+    same_source = x.judged.source != "" and x.judged.source == x.stored.source
+    return same_source and x.edges_only and max(x.judged_cover.share, x.stored_cover.share) < 0.5  # noqa: PLR2004
+
+
+def _is_covered(x: Comparison, t: Thresholds) -> bool:
+    return judged_share(x) >= t.covered
+
+
+def _is_same_article(x: Comparison, t: Thresholds) -> bool:
+    return _is_covered(x, t) and x.stored_cover.share >= t.same_article
+
+
+def _is_excerpt(x: Comparison, t: Thresholds) -> bool:
+    return _is_covered(x, t) and x.judged_cover.letters >= t.passage_letters
+
+
+def _is_extended(x: Comparison, t: Thresholds) -> bool:
+    return x.stored_cover.share >= t.extended and x.stored_cover.letters >= t.passage_letters
+
+
+def _overlaps(x: Comparison, t: Thresholds) -> bool:
+    return x.longest_run >= t.passage_letters or x.judged_cover.letters >= 2 * t.passage_letters
+
+
+RULES = (
+    Rule("OTHER_NUMBERS", Verdict.TEMPLATE, _has_other_facts),
+    Rule("SITE_LINES_ONLY", Verdict.NEW, _shares_only_edges),
+    Rule("SAME_ARTICLE_EDITED", Verdict.NEAR_DUPLICATE, _is_same_article),
+    Rule("INSIDE_STORED", Verdict.EXCERPT, _is_excerpt),
+    Rule("STORED_INSIDE", Verdict.EXTENDED, _is_extended),
+    Rule("LONG_PASSAGES", Verdict.OVERLAP, _overlaps),
+)
+
+
+def judge_pair(comparison: Comparison, thresholds: Thresholds) -> Ruling:
+    """Return what the judged text is to this one stored text."""
+    for rule in RULES:
+        if rule.holds(comparison, thresholds):
+            return Ruling(rule.verdict, rule.reason)
+    return Ruling(Verdict.NEW, NOTHING_COMPARABLE)
+
+
+def is_repeated(verdict: Verdict, policy: Policy) -> bool:
+    return verdict in policy.repeated_verdicts
+
+
+def precedence(verdict: Verdict) -> int:
+    """Return the rank of a verdict, 0 for the strongest."""
+    return PRECEDENCE.index(verdict)
