@@ -69,7 +69,7 @@ def test_the_client_works_alone(installed):
 def test_the_command_says_what_it_lacks(installed):
     """Without the extra, the command says in one line what to install."""
     result = run(installed.with_name("baznashr"), "check", "-")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "pip install 'baznashr[cli]'" in result.stderr
     assert result.stdout == ""

@@ -1,0 +1,29 @@
+"""The command ``baznashr``, the extra ``baznashr[cli]``."""
+
+from __future__ import annotations
+
+import sys
+
+from baznashr.errors import BaznashrError, DeadlineExceeded, Unavailable
+
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_UNREACHABLE = 3
+EXIT_FAILED = 4
+EXIT_REPEATED = 10
+
+
+def main() -> None:
+    """Run the command and end the process."""
+    try:
+        from baznashr.cli._app import app  # noqa: PLC0415 - without the extra there is nothing to import
+    except ModuleNotFoundError as error:
+        if error.name not in {"typer", "rich"}:
+            raise
+        print(f"baznashr: the command needs {error.name}: pip install 'baznashr[cli]'", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+    try:
+        app(prog_name="baznashr")
+    except BaznashrError as error:
+        print(f"baznashr: {error}", file=sys.stderr)
+        sys.exit(EXIT_UNREACHABLE if isinstance(error, (Unavailable, DeadlineExceeded)) else EXIT_FAILED)
