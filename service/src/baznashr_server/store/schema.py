@@ -100,7 +100,7 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
         if writable:
             connection.reserve_bytes("main", CHECKSUM_BYTES)
             connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
-            connection.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
+            connection.execute("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")
     except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
         raise StoreDamaged(f"{path} cannot be read: {error}") from error
@@ -114,14 +114,18 @@ def prepare(connection: apsw.Connection, profile: Profile) -> None:
         FormatMismatch: Written by a later release, or no database of ours.
         ProfileMismatch: Written under another profile.
     """
-    empty = not connection.execute("SELECT count(*) FROM sqlite_master").get
-    if empty:
+    if connection.execute("SELECT count(*) FROM sqlite_master").get:
+        _check(connection, profile)
+    else:
         with connection:
             connection.execute(SCHEMA)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}")
-            header = profile.describe()
-            connection.executemany("INSERT INTO meta VALUES(?, ?)", header.items())
-        return
+            connection.executemany("INSERT INTO meta VALUES(?, ?)", profile.describe().items())
+    # Written to the file, so not before it is known to be ours.
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _check(connection: apsw.Connection, profile: Profile) -> None:
     if connection.execute("PRAGMA application_id").get != APPLICATION_ID:
         raise FormatMismatch("the file is a SQLite database, but not one of Baznashr")
     found = int(connection.execute("PRAGMA user_version").get)
