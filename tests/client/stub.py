@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import grpc
 from google.protobuf.message_factory import GetMessageClass
 
-from baznashr import AsyncClient, status, types, wire
+from baznashr import AsyncClient, status, types
 from baznashr.v1 import admin_service_pb2, check_service_pb2, corpus_service_pb2, ingest_service_pb2
 from baznashr.wire import judgement_to_message
 
@@ -126,12 +126,16 @@ class Awaited:
         return call
 
     def _wait(self, awaitable):
+        """Run the loop until *awaitable* is done."""
+
         async def wait():
+            """Make a coroutine of it, as a loop's runner wants."""
             return await awaitable
 
         return self._runner.run(wait())
 
     def _iterate(self, items):
+        """Run the loop from item to item."""
         try:
             while True:
                 try:
@@ -140,6 +144,3 @@ class Awaited:
                     return
         finally:
             self._wait(items.aclose())
-
-
-__all__ = ["JUDGEMENT", "METHODS", "Asked", "Awaited", "Stub", "judge_batch", "serve", "wire"]

@@ -103,7 +103,16 @@ overrides = filled(
 )
 policies = filled(
     types.Policy,
-    thresholds=filled(types.Thresholds, near_duplicate=shares),
+    thresholds=filled(
+        types.Thresholds,
+        near_duplicate=shares,
+        covered=shares,
+        same_article=shares,
+        extended=shares,
+        numbers_changed=shares,
+        template=shares,
+        passage_letters=offsets,
+    ),
     repeated_verdicts=st.lists(verdicts, unique=True).map(tuple),
     index_policy=st.sampled_from(types.IndexPolicy),
     source_ranks=tuples_of(texts),

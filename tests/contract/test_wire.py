@@ -166,6 +166,8 @@ def test_what_no_release_sends_is_refused(read, message, field):
 def test_an_unset_policy_is_the_default_one():
     """What a caller leaves out of a policy takes its default, and an empty set of verdicts stays empty."""
     assert wire.policy_from_message(corpus_pb2.Policy()) == types.Policy()
+    strict = corpus_pb2.Policy(thresholds=corpus_pb2.Thresholds(covered=1, template=0))
+    assert wire.policy_from_message(strict) == types.Policy(thresholds=types.Thresholds(covered=1, template=0))
     none_repeated = corpus_pb2.Policy(repeated_verdicts=corpus_pb2.VerdictSet())
     assert wire.policy_from_message(none_repeated) == types.Policy(repeated_verdicts=())
     assert wire.corpus_name("") == types.DEFAULT_CORPUS

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from baznashr._calls import Call, check_messages, ingest_messages
-from baznashr.errors import BaznashrError, InvalidArgument, MessageTooLarge
+from baznashr.errors import BaznashrError, CorpusNotFound, InvalidArgument, InvalidCorpus, MessageTooLarge
 from baznashr.types import Document, Judgement
 from baznashr.wire import check_item_to_message, document_to_message
 
@@ -182,6 +182,8 @@ def settle(batch: Batch, path: str, *, stop: bool) -> Generator[list[Any], Seque
 def _split(batch: Batch, error: BaznashrError, path: str) -> list[Batch]:
     """Return what comes before, is, and comes after the item that *error* blames; nothing where it blames none."""
     named = _ITEM.match(error.field)
+    if isinstance(error, (CorpusNotFound, InvalidCorpus)):
+        return []  # every item would get it, whichever one it names
     if named and int(named[2]) < len(batch.messages):
         bad, below = int(named[2]), named[3]
     elif len(batch.messages) == 1 and isinstance(error, MessageTooLarge):

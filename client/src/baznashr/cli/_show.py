@@ -55,7 +55,7 @@ class JsonPrinter:
         self._print({"input": name, **dataclasses.asdict(judgement)})
 
     def error(self, name: str, error: BaznashrError) -> None:
-        shown = {"reason": error.reason, "field": error.field, "message": error.message, "metadata": error.metadata}
+        shown = {"reason": error.reason, "field": _field(error), "message": error.message, "metadata": error.metadata}
         self._print({"input": name, "error": shown})
 
     def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
@@ -89,7 +89,9 @@ class TextPrinter:
             self._out.print(Text(f"    {label:<10}").append(detail))
 
     def error(self, name: str, error: BaznashrError) -> None:
-        self._err.print(Text(isolated(name)).append("  refused", "red").append(f"  {error}"))
+        where = f" ({_field(error)})" if error.field else ""
+        reason = f"  {error.reason}{where}: {error.message}"
+        self._err.print(Text(isolated(name)).append("  refused", "red").append(reason))
 
     def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
         mode = f"read-only: {status.read_only_reason}" if status.read_only_reason else "ingesting"
@@ -103,6 +105,11 @@ class TextPrinter:
             sizes = (stats.text_bytes, stats.stored_bytes, stats.memory_bytes)
             table.add_row(stats.corpus, *(f"{number:,}" for number in counts), *map(_size, sizes))
         self._out.print(table, soft_wrap=False)
+
+
+def _field(error: BaznashrError) -> str:
+    """Return the field below its item: which item it is, the input's name says."""
+    return error.field.rpartition("].")[2]
 
 
 def _details(text: str, judgement: Judgement) -> Iterator[tuple[str, str]]:
@@ -132,7 +139,8 @@ def _details(text: str, judgement: Judgement) -> Iterator[tuple[str, str]]:
 def _match(match: Match) -> str:
     verified = "" if match.verified else "  not verified"
     shares = f"similarity {match.similarity:.2f}  contained {match.containment:.2f}/{match.reverse_containment:.2f}"
-    return f"{isolated(match.document_id)}  {match.verdict.value}  {shares}{verified}"
+    other = isolated(match.document_id) or "the earlier text"
+    return f"{other}  {match.verdict.value}  {shares}{verified}"
 
 
 def _size(size: float) -> str:

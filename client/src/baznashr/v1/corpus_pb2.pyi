@@ -47,21 +47,58 @@ Global___IndexPolicy: typing_extensions.TypeAlias = IndexPolicy
 
 @typing.final
 class Thresholds(google.protobuf.message.Message):
-    """Where the rules draw their lines; shares, 0 to 1. An unset field takes the default."""
+    """Where the rules draw their lines; shares, 0 to 1, unless said otherwise. An unset field takes the default."""
 
     DESCRIPTOR: google.protobuf.descriptor.Descriptor
 
     NEAR_DUPLICATE_FIELD_NUMBER: builtins.int
+    COVERED_FIELD_NUMBER: builtins.int
+    SAME_ARTICLE_FIELD_NUMBER: builtins.int
+    EXTENDED_FIELD_NUMBER: builtins.int
+    NUMBERS_CHANGED_FIELD_NUMBER: builtins.int
+    TEMPLATE_FIELD_NUMBER: builtins.int
+    PASSAGE_LETTERS_FIELD_NUMBER: builtins.int
     near_duplicate: builtins.float
-    """Least similarity of a near duplicate."""
+    """Least similarity of a near duplicate where no text is kept to compare."""
+    covered: builtins.float
+    """Least share of the judged text that a stored text must cover for it to be a near duplicate or an excerpt."""
+    same_article: builtins.float
+    """Least share of the stored text that a near duplicate covers; one that covers less is an excerpt."""
+    extended: builtins.float
+    """Least share of the stored text that a text must cover to extend it."""
+    numbers_changed: builtins.float
+    """Share of the compared numbers from which changed ones make a recurring report."""
+    template: builtins.float
+    """Least share of either text that a recurring report has in common with the one before."""
+    passage_letters: builtins.int
+    """Letters of shared passages, long runs only, that make an overlap or lend substance to an excerpt."""
     def __init__(
         self,
         *,
         near_duplicate: builtins.float | None = ...,
+        covered: builtins.float | None = ...,
+        same_article: builtins.float | None = ...,
+        extended: builtins.float | None = ...,
+        numbers_changed: builtins.float | None = ...,
+        template: builtins.float | None = ...,
+        passage_letters: builtins.int | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_near_duplicate", b"_near_duplicate", "near_duplicate", b"near_duplicate"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_near_duplicate", b"_near_duplicate", "near_duplicate", b"near_duplicate"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_covered", b"_covered", "_extended", b"_extended", "_near_duplicate", b"_near_duplicate", "_numbers_changed", b"_numbers_changed", "_passage_letters", b"_passage_letters", "_same_article", b"_same_article", "_template", b"_template", "covered", b"covered", "extended", b"extended", "near_duplicate", b"near_duplicate", "numbers_changed", b"numbers_changed", "passage_letters", b"passage_letters", "same_article", b"same_article", "template", b"template"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_covered", b"_covered", "_extended", b"_extended", "_near_duplicate", b"_near_duplicate", "_numbers_changed", b"_numbers_changed", "_passage_letters", b"_passage_letters", "_same_article", b"_same_article", "_template", b"_template", "covered", b"covered", "extended", b"extended", "near_duplicate", b"near_duplicate", "numbers_changed", b"numbers_changed", "passage_letters", b"passage_letters", "same_article", b"same_article", "template", b"template"]) -> None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_covered", b"_covered"]) -> typing.Literal["covered"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_extended", b"_extended"]) -> typing.Literal["extended"] | None: ...
+    @typing.overload
     def WhichOneof(self, oneof_group: typing.Literal["_near_duplicate", b"_near_duplicate"]) -> typing.Literal["near_duplicate"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_numbers_changed", b"_numbers_changed"]) -> typing.Literal["numbers_changed"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_passage_letters", b"_passage_letters"]) -> typing.Literal["passage_letters"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_same_article", b"_same_article"]) -> typing.Literal["same_article"] | None: ...
+    @typing.overload
+    def WhichOneof(self, oneof_group: typing.Literal["_template", b"_template"]) -> typing.Literal["template"] | None: ...
 
 Global___Thresholds: typing_extensions.TypeAlias = Thresholds
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from baznashr import types
 from baznashr.v1 import admin_service_pb2, corpus_pb2
 from baznashr.wire._base import EnumTable, build, required_time, time_from_message, time_to_message
@@ -19,7 +21,7 @@ def corpus_name(name: str) -> str:
 def policy_to_message(policy: types.Policy) -> corpus_pb2.Policy:
     return build(
         corpus_pb2.Policy,
-        thresholds=corpus_pb2.Thresholds(near_duplicate=policy.thresholds.near_duplicate),
+        thresholds=build(corpus_pb2.Thresholds, **asdict(policy.thresholds)),
         repeated_verdicts=corpus_pb2.VerdictSet(
             verdicts=[VERDICTS.number(verdict) for verdict in policy.repeated_verdicts]
         ),
@@ -30,9 +32,7 @@ def policy_to_message(policy: types.Policy) -> corpus_pb2.Policy:
 
 def policy_from_message(message: corpus_pb2.Policy) -> types.Policy:
     """Read a policy; what is unset takes the default."""
-    thresholds = _DEFAULT_POLICY.thresholds
-    if message.thresholds.HasField("near_duplicate"):
-        thresholds = types.Thresholds(near_duplicate=message.thresholds.near_duplicate)
+    thresholds = types.Thresholds(**{field.name: value for field, value in message.thresholds.ListFields()})
     repeated_verdicts = _DEFAULT_POLICY.repeated_verdicts
     if message.HasField("repeated_verdicts"):
         repeated_verdicts = tuple(
