@@ -11,11 +11,9 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import cast
 
 from numba import config, njit
-
-F = TypeVar("F", bound=Callable[..., object])
 
 
 def cache_folder() -> Path:
@@ -45,7 +43,7 @@ def _prepare() -> bool:
         return False
     if not is_private(folder):
         return False
-    config.CACHE_DIR = str(folder)
+    vars(config)["CACHE_DIR"] = str(folder)
     return True
 
 
@@ -53,7 +51,6 @@ CACHED = _prepare()
 """Whether machine code is kept between runs."""
 
 
-def kernel(function: F) -> F:
+def kernel[F: Callable[..., object]](function: F) -> F:
     """Compile *function* at its first call, to run without the GIL."""
-    compiled: F = njit(nogil=True, cache=CACHED)(function)
-    return compiled
+    return cast("F", njit(nogil=True, cache=CACHED)(function))

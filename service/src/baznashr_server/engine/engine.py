@@ -226,7 +226,7 @@ class Engine:
                 row = next(row for row in self._store.corpora() if row.name == name)
                 changes.after_commit.append(lambda: self._corpora.__setitem__(name, LoadedCorpus(row)))
             else:
-                changes.after_commit.append(lambda: self._corpora.pop(name, None))
+                changes.after_commit.append(lambda: self._corpora.__delitem__(name))
 
         self._change(Change(delete))
 

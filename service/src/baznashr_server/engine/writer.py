@@ -60,7 +60,9 @@ class Changes:
 class Work(Protocol):
     """One caller's change."""
 
-    documents: int
+    @property
+    def documents(self) -> int:
+        """How many documents it stores."""
 
     def __call__(self, changes: Changes) -> object:
         """Make the change inside the open transaction and return its answer."""

@@ -13,7 +13,7 @@ MAX_HITS = 1 << 16
 
 @kernel
 def _count(slots, n, table, table_hits):  # type: ignore[no-untyped-def]
-    """Add the first *n* of *slots* to an open-addressing counter of slots (zero is free, so slots are kept plus one)."""
+    """Add the first *n* of *slots* to an open-addressing counter; zero is free, so slots are kept plus one."""
     mask = table.size - 1
     for i in range(n):
         wanted = slots[i] + 1

@@ -63,7 +63,7 @@ class Columns:
 
     def _allocate(self, room: int) -> None:
         def grown(name: str, shape: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
-            array = np.zeros((room, *shape), dtype)
+            array: NDArray[np.generic] = np.zeros((room, *shape), dtype)
             if self.size:
                 array[: self.size] = getattr(self, name)[: self.size]
             return array

@@ -59,7 +59,7 @@ def table_kernel(shingles):  # type: ignore[no-untyped-def]
 def _same(a, i, b, j, length):  # type: ignore[no-untyped-def]
     if i < 0 or i + length > a.size:
         return False
-    for k in range(length):
+    for k in range(length):  # noqa: SIM110 - Numba compiles the loop better than a generator
         if a[i + k] != b[j + k]:
             return False
     return True

@@ -107,17 +107,14 @@ def matched_spans(comparison: Comparison) -> tuple[MatchedSpan, ...]:
     judged, stored = comparison.judged, comparison.stored
     merged: list[list[int]] = []
     for start, other, length in sorted(comparison.runs[comparison.runs[:, 2] >= COVER].tolist()):
-        if merged:
-            last = merged[-1]
-            near = 0 <= start - last[1] <= SPAN_GAP and 0 <= other - last[3] <= SPAN_GAP
-            if near:
-                last[1], last[3] = start + length, other + length
-                continue
-            if start + length <= last[1]:
-                continue
+        end, other_end = start + length, other + length
+        last = merged[-1] if merged else [0, 0, 0, 0]
+        if merged and 0 <= start - last[1] <= SPAN_GAP and 0 <= other - last[3] <= SPAN_GAP:
+            last[1], last[3] = end, other_end
+        elif end > last[1]:
+            # Stored stretches may be held against the same judged letters twice; the later one yields.
             cut = max(0, last[1] - start)
-            start, other, length = start + cut, other + cut, length - cut
-        merged.append([start, start + length, other, other + length])
+            merged.append([start + cut, end, other + cut, other_end])
     return tuple(
         MatchedSpan(judged.position(a), judged.position(b - 1) + 1, stored.position(c), stored.position(d - 1) + 1)
         for a, b, c, d in merged

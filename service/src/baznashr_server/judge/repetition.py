@@ -32,14 +32,14 @@ MIN_TABLE = 200
 """Letters from which a stretch with more digits counts all the same: no two rows agree so long."""
 MIN_LOOSE = 300
 """Letters that make it a paragraph wherever it begins and ends."""
-MAX_LOOSE_END = 8
-"""Letters by which a stretch of whole sentences may miss their ends: a bullet, a changed first word."""
+LOOSE_END = 0.05
+"""Share of its letters by which a stretch of whole sentences may miss their ends: a bullet, a changed first word."""
 WHOLE_SHARE = 0.35
 """Share of second copies from which the whole text counts as doubled."""
 MIN_HEADLINE = 12
 HEAD_LINES = 15
 """Lines at the top among which a headline may stand below a site's own lines."""
-SENTENCE_END = re.compile(r"[.!?؟:؛…»*]\s|\n\s*\n|[.!?؟:؛…»*]$")
+SENTENCE_END = re.compile(r"[.!?؟؛…»*]\s|\n\s*\n|[.!?؟؛…»*]$")
 """Where a sentence or paragraph ends. A bare newline does not count: many sources wrap their lines."""
 
 
@@ -139,7 +139,7 @@ def _is_paragraph(copy: Copy, ends: NDArray[np.int64]) -> bool:
     edges = np.array([copy.start, copy.end, copy.first, copy.first_end])
     after = np.searchsorted(ends, edges)
     nearest = np.minimum(np.abs(ends[np.minimum(after, ends.size - 1)] - edges), edges - ends[np.maximum(after - 1, 0)])
-    return bool((np.abs(nearest) <= MAX_LOOSE_END).all())
+    return bool((np.abs(nearest) <= LOOSE_END * len(copy)).all())
 
 
 def _doubled_headlines(letters: NDArray[np.uint32], lines: NDArray[np.int64]) -> list[Copy]:

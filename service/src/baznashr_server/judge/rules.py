@@ -55,7 +55,7 @@ def _has_other_facts(x: Comparison, t: Thresholds) -> bool:
 
 def _shares_only_edges(x: Comparison, _: Thresholds) -> bool:
     same_source = x.judged.source != "" and x.judged.source == x.stored.source
-    return same_source and x.edges_only and max(x.judged_cover.share, x.stored_cover.share) < 0.5  # noqa: PLR2004
+    return same_source and x.edges_only and max(x.judged_cover.share, x.stored_cover.share) < 0.5
 
 
 def _is_covered(x: Comparison, t: Thresholds) -> bool:

@@ -75,12 +75,13 @@ CREATE TABLE overrides(
 ) STRICT, WITHOUT ROWID;
 """
 """Times are microseconds since 1970, UTC. `labels`, `policy` and `judgement` are JSON. `text` is a Zstandard frame.
-`documents.cluster` names the star a document belongs to, by the row that founded it; `clusters.canonical` is the row of its centre."""
+`documents.cluster` names the star a document belongs to, by the row that founded it; `clusters.canonical` is the row
+of its centre."""
 
 
 @cache
 def _register_checksums() -> None:
-    """Register cksumvfs, once a process; it verifies every page read and computes the checksum of every page written."""
+    """Register cksumvfs, once a process; it verifies each page read and computes the checksum of each page written."""
     loader = apsw.Connection(":memory:")
     apsw.sqlite_extra.load(loader, "cksumvfs")
     loader.close()
@@ -135,7 +136,7 @@ def _check(connection: apsw.Connection, profile: Profile) -> None:
             "open it with the release that wrote it, or restore a backup",
             metadata={"found": str(found), "expected": str(FORMAT)},
         )
-    stored = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    stored = {str(key): str(value) for key, value in connection.execute("SELECT key, value FROM meta")}
     expected = profile.describe()
     differing = sorted(key for key in expected.keys() | stored.keys() if stored.get(key) != expected.get(key))
     if differing:

@@ -15,12 +15,17 @@ from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, Overr
 from baznashr_server.store.schema import connect, prepare
 
 _DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
-_INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"  # noqa: S608 - our own names
+_INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"
 _SELECT_DOCUMENT = f"SELECT {_DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
 
 def _document(values: tuple[Any, ...] | None) -> DocumentRow | None:
     return None if values is None else DocumentRow(*values)
+
+
+def _one(cursor: apsw.Cursor) -> tuple[Any, ...]:
+    """Return the row of an aggregate, which always has one."""
+    return cursor.fetchone() or ()
 
 
 class Store:
@@ -132,13 +137,14 @@ class Store:
     def count_and_newest(self, corpus: int) -> tuple[int, int | None]:
         """Return how many documents the corpus has, and the newest publish (or arrival) time."""
         sql = "SELECT count(*), max(min(coalesce(published, arrived), arrived)) FROM documents WHERE corpus=?"
-        count, newest = self._reader().execute(sql, (corpus,)).fetchone()
+        count, newest = _one(self._reader().execute(sql, (corpus,)))
         return int(count), newest
 
     def documents_before(self, corpus: int, time: int, limit: int) -> list[DocumentRow]:
         """Return up to *limit* documents published, or arrived, before *time*, oldest first."""
-        sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND coalesce(published, arrived)<? ORDER BY coalesce(published, arrived)"
-        return [DocumentRow(*values) for values in self._reader().execute(f"{sql} LIMIT ?", (corpus, time, limit))]
+        time_of = "coalesce(published, arrived)"
+        sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND {time_of}<? ORDER BY {time_of} LIMIT ?"
+        return [DocumentRow(*values) for values in self._reader().execute(sql, (corpus, time, limit))]
 
     def insert_cluster(self, cluster: int, corpus: int, canonical: int) -> None:
         self._writer.execute(
@@ -188,7 +194,7 @@ class Store:
             " FROM documents WHERE corpus=?"
         )
         reader = self._reader()
-        documents, indexed, text_bytes, stored_bytes, newest, repeating = reader.execute(sql, (corpus,)).fetchone()
+        documents, indexed, text_bytes, stored_bytes, newest, repeating = _one(reader.execute(sql, (corpus,)))
         verdicts = reader.execute("SELECT verdict, count(*) FROM documents WHERE corpus=? GROUP BY verdict", (corpus,))
         clusters = reader.execute(
             "SELECT count(*) FROM (SELECT 1 FROM documents WHERE corpus=? GROUP BY cluster HAVING count(*) > 1)",
@@ -201,6 +207,6 @@ class Store:
             "stored_bytes": int(stored_bytes),
             "newest": newest,
             "self_repeating": repeating,
-            "verdicts": dict(verdicts.fetchall()),
+            "verdicts": {str(verdict): count for verdict, count in verdicts},
             "clusters": clusters,
         }
