@@ -75,7 +75,9 @@ def _is_extended(x: Comparison, t: Thresholds) -> bool:
 
 
 def _overlaps(x: Comparison, t: Thresholds) -> bool:
-    return x.longest_run >= t.passage_letters or x.judged_cover.letters >= 2 * t.passage_letters
+    letters = x.judged_cover.letters
+    mostly = letters >= t.passage_letters and max(x.judged_cover.share, x.stored_cover.share) >= 0.5
+    return x.longest_run >= t.passage_letters or letters >= 2 * t.passage_letters or mostly
 
 
 RULES = (
