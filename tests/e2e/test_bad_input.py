@@ -134,10 +134,11 @@ def test_nothing_given_is_refused(stubs: Stubs, corpus: str) -> None:
             "EMPTY_BATCH",
         ),
         (lambda: stubs.corpora.CreateCorpus(corpus_pb.CreateCorpusRequest()), "INVALID_CORPUS_NAME"),
-        (lambda: stubs.corpora.DeleteCorpus(corpus_pb.DeleteCorpusRequest()), "INVALID_CORPUS_NAME"),
     ]
     for call, reason in calls:
         refused(refusal(call), "INVALID_ARGUMENT", reason)
+    unnamed = refusal(lambda: stubs.corpora.DeleteCorpus(corpus_pb.DeleteCorpusRequest()))
+    refused(unnamed, "NOT_FOUND", "CORPUS_NOT_FOUND", "name")
 
 
 def test_unknown_corpus(stubs: Stubs) -> None:
@@ -168,7 +169,7 @@ def test_unknown_documents(stubs: Stubs, corpus: str) -> None:
         lambda: stubs.ingest.GetDocument(ingest_pb.GetDocumentRequest(corpus=corpus, document_id="a")),
         lambda: stubs.ingest.DeleteDocument(ingest_pb.DeleteDocumentRequest(corpus=corpus, document_id="a")),
     ):
-        refused(refusal(call), "NOT_FOUND", "DOCUMENT_NOT_FOUND")
+        refused(refusal(call), "NOT_FOUND", "DOCUMENT_NOT_FOUND", "document_id")
     allowed = ingest_pb.DeleteDocumentRequest(corpus=corpus, document_id="a", allow_missing=True)
     assert not stubs.ingest.DeleteDocument(allowed).deleted
 

@@ -18,6 +18,10 @@ RETRY_MS = (100, 500)
 """Refused callers come back after a random time between these, so that they do not come back together."""
 
 
+def shutting_down() -> Unavailable:
+    return Unavailable("The server is shutting down.", reason="SHUTTING_DOWN")
+
+
 class Admission:
     """Turns for calls and stream items, first come first served, and a bounded queue for them."""
 
@@ -28,8 +32,11 @@ class Admission:
         self._streams = 0
         self._streams_limit = streams
         self._metrics = metrics
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.closing = asyncio.Event()
-        """Set when the server stops: streams are to end, which otherwise last for ever."""
+        """Set by ``close``; streams are to end then, which otherwise last for ever."""
         metrics.running_limit.set(running)
 
     @asynccontextmanager
@@ -76,6 +83,33 @@ class Admission:
             self._streams -= 1
             self._metrics.streams.dec()
 
+    @asynccontextmanager
+    async def call(self, method: Method) -> AsyncIterator[None]:
+        """Hold what a call of *method* needs; the items of a stream take their own turns.
+
+        Raises:
+            Unavailable: OVERLOADED, or SHUTTING_DOWN after ``close``.
+        """
+        if self.closing.is_set():
+            raise shutting_down()
+        self._calls += 1
+        self._idle.clear()
+        try:
+            async with self.turn() if method.type == "unary" else self.stream():
+                yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    def close(self) -> None:
+        """Refuse new calls, and let those that were taken go on."""
+        self.closing.set()
+
+    async def idle(self) -> None:
+        """Wait until no call is left."""
+        await self._idle.wait()
+
     def _overloaded(self, message: str) -> Unavailable:
         self._metrics.refused.inc()
         delay = random.randint(*RETRY_MS)  # noqa: S311 - spreads load, keeps no secret
@@ -83,17 +117,15 @@ class Admission:
 
 
 class AdmissionInterceptor(Interceptor):
-    """Gives unary calls their turn and streams their place; the items of streams take their own turns."""
+    """Gives each call its place."""
 
     def __init__(self, admission: Admission) -> None:
         super().__init__()
         self._admission = admission
 
     def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
-        place = self._admission.turn if method.type == "unary" else self._admission.stream
-
         async def admitted(request: Any, context: Context) -> Any:
-            async with place():
+            async with self._admission.call(method):
                 return await behaviour(request, context)
 
         return admitted

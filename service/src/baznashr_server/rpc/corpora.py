@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from baznashr import wire
 from baznashr.v1 import corpus_service_pb2 as pb
 from baznashr.v1 import corpus_service_pb2_grpc
@@ -16,6 +18,11 @@ _CORPORA_PAGE = 100
 _MAX_CORPORA_PAGE = 1000
 
 
+def _named() -> AbstractContextManager[None]:
+    """Call the corpus by the field that these requests have for it."""
+    return errors_at("name", instead_of="corpus")
+
+
 def _create(engine: Engine, request: pb.CreateCorpusRequest) -> pb.CreateCorpusResponse:
     with errors_at("policy"):
         policy = wire.policy_from_message(request.policy) if request.HasField("policy") else None
@@ -25,7 +32,9 @@ def _create(engine: Engine, request: pb.CreateCorpusRequest) -> pb.CreateCorpusR
 
 
 def _get(engine: Engine, request: pb.GetCorpusRequest) -> pb.GetCorpusResponse:
-    return pb.GetCorpusResponse(corpus=wire.corpus_to_message(engine.get_corpus(wire.corpus_name(request.name))))
+    with _named():
+        corpus = engine.get_corpus(wire.corpus_name(request.name))
+    return pb.GetCorpusResponse(corpus=wire.corpus_to_message(corpus))
 
 
 def _list(engine: Engine, request: pb.ListCorporaRequest) -> pb.ListCorporaResponse:
@@ -39,12 +48,14 @@ def _update(engine: Engine, request: pb.UpdateCorpusRequest) -> pb.UpdateCorpusR
     with errors_at("policy"):
         policy = wire.policy_from_message(request.policy) if request.HasField("policy") else None
     window_days = request.window_days if request.HasField("window_days") else None
-    corpus = engine.update_corpus(wire.corpus_name(request.name), window_days=window_days, policy=policy)
+    with _named():
+        corpus = engine.update_corpus(wire.corpus_name(request.name), window_days=window_days, policy=policy)
     return pb.UpdateCorpusResponse(corpus=wire.corpus_to_message(corpus))
 
 
 def _delete(engine: Engine, request: pb.DeleteCorpusRequest) -> pb.DeleteCorpusResponse:
-    engine.delete_corpus(request.name)
+    with _named():
+        engine.delete_corpus(request.name)
     return pb.DeleteCorpusResponse()
 
 

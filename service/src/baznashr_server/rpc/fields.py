@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from baznashr.errors import AlreadyExists, InvalidArgument
+from baznashr.errors import AlreadyExists, InvalidArgument, NotFound
 
 
 @contextmanager
@@ -13,8 +13,8 @@ def errors_at(path: str, *, instead_of: str = "") -> Iterator[None]:
     """Move the field of an error below *path*, or to it from *instead_of*, which is all of the field or its start."""
     try:
         yield
-    except (InvalidArgument, AlreadyExists) as error:
-        if not error.field.startswith(instead_of) or error.field == "corpus":
+    except (InvalidArgument, AlreadyExists, NotFound) as error:
+        if not error.field.startswith(instead_of) or (not instead_of and error.field == "corpus"):
             raise
         rest = error.field.removeprefix(instead_of)
         field = path + rest if instead_of or not rest else f"{path}.{rest}"

@@ -42,23 +42,28 @@ def _submit_batch(engine: Engine, request: pb.BatchIngestDocumentsRequest) -> Fu
 
 
 def _get(engine: Engine, request: pb.GetDocumentRequest) -> pb.GetDocumentResponse:
-    stored = engine.get(request.document_id, wire.corpus_name(request.corpus))
+    with errors_at("document_id", instead_of="id"):
+        stored = engine.get(request.document_id, wire.corpus_name(request.corpus))
     return pb.GetDocumentResponse(document=wire.stored_document_to_message(stored))
 
 
 def _delete(engine: Engine, request: pb.DeleteDocumentRequest) -> pb.DeleteDocumentResponse:
     corpus = wire.corpus_name(request.corpus)
-    deleted = engine.delete(request.document_id, corpus)
+    with errors_at("document_id", instead_of="id"):
+        deleted = engine.delete(request.document_id, corpus)
     if not deleted and not request.allow_missing:
         raise DocumentNotFound(
-            "No such document is stored.", metadata={"document_id": request.document_id, "corpus": corpus}
+            "No such document is stored.",
+            field="document_id",
+            metadata={"document_id": request.document_id, "corpus": corpus},
         )
     return pb.DeleteDocumentResponse(deleted=deleted)
 
 
 def _list_cluster(engine: Engine, request: pb.ListClusterRequest) -> pb.ListClusterResponse:
     limit = page_size(request.page_size, default=limits.MAX_CLUSTER_PAGE, most=limits.MAX_CLUSTER_PAGE)
-    cluster = engine.list_cluster(request.document_id, wire.corpus_name(request.corpus), limit=limit)
+    with errors_at("document_id", instead_of="id"):
+        cluster = engine.list_cluster(request.document_id, wire.corpus_name(request.corpus), limit=limit)
     return pb.ListClusterResponse(cluster=wire.cluster_to_message(cluster))
 
 

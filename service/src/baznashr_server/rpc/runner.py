@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from baznashr.errors import Unavailable
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import CallMetrics
+from baznashr_server.rpc.admission import shutting_down
 
 
 class Runner:
@@ -26,7 +27,7 @@ class Runner:
 
     def detach(self) -> None:
         """Refuse calls from now on, as SHUTTING_DOWN, and wait for those that run."""
-        self._absence = Unavailable("The server is shutting down.", reason="SHUTTING_DOWN")
+        self._absence = shutting_down()
         self._engine = None
         self._threads.shutdown(wait=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
@@ -32,6 +33,7 @@ from baznashr_server.rpc.runner import Runner
 from baznashr_server.settings import Address, Settings
 
 READ_ONLY_POLL_SECONDS = 0.5
+SETTLE_SECONDS = 0.2
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # or a second server would take half of the first one's connections
@@ -122,8 +124,15 @@ class Server:
             self._read_only_watch.cancel()
             await asyncio.sleep(self._settings.drain_seconds)
         self._health.close()
-        self._admission.closing.set()
-        await asyncio.gather(*(server.stop(self._settings.grace_seconds) for server in {self._main, self._admin}))
+        self._admission.close()
+        begun = asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.grace_seconds):
+                await self._admission.idle()
+                # What is on its way is refused by us, retriably; what gRPC finds at its own stop ends as CANCELLED.
+                await asyncio.sleep(SETTLE_SECONDS)
+        left = max(0.0, self._settings.grace_seconds - (asyncio.get_running_loop().time() - begun))
+        await asyncio.gather(*(server.stop(left) for server in {self._main, self._admin}))
         await asyncio.to_thread(self._runner.detach)
 
 

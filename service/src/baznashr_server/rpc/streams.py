@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
-from baznashr.errors import Unavailable
 from baznashr.status import status_from_error
 from baznashr.types import Judgement
 from baznashr.v1 import stream_pb2
 from baznashr.wire import judgement_to_message
+from baznashr_server.rpc.admission import shutting_down
 from baznashr_server.rpc.errors import answerable
 
 
@@ -49,7 +49,7 @@ async def answers[AnyItem: Item](
             yield await task
             room.release()  # after the answer was taken, so that a client that does not read is not read from
         if closing.is_set():
-            raise Unavailable("The server is shutting down.", reason="SHUTTING_DOWN")
+            raise shutting_down()
         await reader
     finally:
         closer.cancel()
