@@ -37,6 +37,8 @@ LOOSE_END = 0.05
 WHOLE_SHARE = 0.35
 """Share of second copies from which the whole text counts as doubled."""
 MIN_HEADLINE = 12
+MAX_HEADLINE = 120
+"""Letters; of 10,000 real headlines one in a thousand is longer. A longer line that comes twice is a paragraph."""
 HEAD_LINES = 15
 """Lines at the top among which a headline may stand below a site's own lines."""
 SENTENCE_END = re.compile(r"[.!?؟؛…»*]\s|\n\s*\n|[.!?؟؛…»*]$")
@@ -147,7 +149,7 @@ def _doubled_headlines(letters: NDArray[np.uint32], lines: NDArray[np.int64]) ->
     found = []
     for first, start, end in zip(lines, lines[1:HEAD_LINES], lines[2:], strict=False):
         same = start - first == end - start and np.array_equal(letters[first:start], letters[start:end])
-        if same and end - start >= MIN_HEADLINE and end < letters.size:
+        if same and MIN_HEADLINE <= end - start <= MAX_HEADLINE and end < letters.size:
             found.append(Copy(int(start), int(end), int(first), int(start)))
     return found
 
