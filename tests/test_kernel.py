@@ -1,0 +1,81 @@
+"""Kernels are compiled, run without the GIL, and are cached where nobody else can write."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from baznashr_server.kernel import cache_folder, is_private, kernel
+
+COMPILE_ONE = """
+from baznashr_server import kernel
+from baznashr_server.text.canonical import canonicalise
+print(canonicalise("می‌رود").text() == "میرود", kernel.CACHED)
+"""
+
+
+def compile_one(cache: Path) -> str:
+    """Run a kernel in a process of its own, with this cache folder; return what it prints."""
+    environment = {**os.environ, "BAZNASHR_KERNEL_CACHE": str(cache), "PYTHONUTF8": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILE_ONE], env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_kernels_run_compiled_and_without_the_gil() -> None:
+    """A kernel is what numba made of the function, and lets other threads run."""
+
+    def total(values: np.ndarray) -> float:
+        result = 0.0
+        for value in values:
+            result += value
+        return result
+
+    compiled = kernel(total)
+    assert compiled.targetoptions["nogil"]
+    assert compiled(np.arange(4.0)) == 6
+    assert compiled.signatures
+
+
+def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By our variable, else by the system's, else below the home folder."""
+    monkeypatch.setenv("BAZNASHR_KERNEL_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("BAZNASHR_KERNEL_CACHE")
+    assert cache_folder() == tmp_path / "xdg" / "baznashr" / "kernels"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "baznashr" / "kernels"
+
+
+@pytest.mark.parametrize(
+    ("mode", "private"), [(0o700, True), (0o755, True), (0o775, False), (0o777, False), (0o1777, False)]
+)
+def test_a_folder_that_others_may_write_is_not_private(tmp_path: Path, mode: int, private: bool) -> None:
+    """Only who owns the folder may write it."""
+    tmp_path.chmod(mode)
+    assert is_private(tmp_path) == private
+    assert not is_private(tmp_path / "absent")
+
+
+def test_machine_code_is_kept_in_a_private_folder(tmp_path: Path) -> None:
+    """A folder that is not there is made for its owner alone and filled."""
+    folder = tmp_path / "a" / "kernels"
+    assert compile_one(folder) == "True True"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(folder.rglob("*.nbi"))
+
+
+def test_without_a_private_folder_kernels_run_uncached(tmp_path: Path) -> None:
+    """Where the folder is open to all nothing is read from it or written to it, and kernels work all the same."""
+    folder = tmp_path / "kernels"
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert compile_one(folder) == "True False"
+    assert not list(folder.iterdir())
