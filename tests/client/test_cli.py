@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from baznashr import errors, types, wire
 from baznashr.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
 from baznashr.cli._app import app
-from baznashr.cli._show import isolated
+from baznashr.cli._for_people import isolated
 from baznashr.v1 import admin_service_pb2, check_service_pb2, corpus_service_pb2
 from tests.client.stub import judge_batch
 

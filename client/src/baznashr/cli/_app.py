@@ -14,7 +14,7 @@ from baznashr import Client
 from baznashr._batching import Outcome
 from baznashr.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
 from baznashr.cli._inputs import STDIN, Input, parse_document, parse_item, read_inputs, read_text
-from baznashr.cli._show import JsonPrinter, TextPrinter, use_utf8
+from baznashr.cli._printing import printer
 from baznashr.types import DEFAULT_CORPUS, Document, Judgement, StoredId
 
 _EXIT_CODES = f"""Exit codes: 0 all was answered; {EXIT_REFUSED} some inputs were refused, the rest were answered;
@@ -128,23 +128,21 @@ def compare(
     token: Token = None,
 ) -> None:
     """Judge a later text as if only the earlier one were stored."""
-    use_utf8()
     with Client(server, timeout=timeout, token=token) as client:
         judged = _operand(later, corpus)
         judgement = client.compare(_operand(earlier, corpus), judged, corpus)
     text = judged if isinstance(judged, str) else ""
-    printer = JsonPrinter() if json else TextPrinter()
-    printer.judgement(later, text, judgement)
+    printer(json=json).judgement(later, text, judgement)
     raise typer.Exit(EXIT_REPEATED if exit_code and judgement.repeated else 0)
 
 
 @app.command(epilog=_EXIT_CODES)
 def status(server: Server = LOCAL, json: AsJson = False, timeout: Timeout = 5.0, token: Token = None) -> None:
     """Show how the server is and what its corpora hold."""
-    use_utf8()
-    printer = JsonPrinter() if json else TextPrinter()
     with Client(server, timeout=timeout, token=token) as client:
-        printer.status(client.server_status(), [client.corpus_stats(corpus.name) for corpus in client.list_corpora()])
+        server_status = client.server_status()
+        corpora = [client.corpus_stats(corpus.name) for corpus in client.list_corpora()]
+    printer(json=json).status(server_status, corpora)
 
 
 def _readable(files: list[Path] | None) -> list[Path]:
@@ -171,8 +169,7 @@ def _answer(
     inputs: Iterable[Input[_T]], ask: Callable[[Iterator[_T]], Iterator[Outcome]], *, json: bool, exit_code: bool
 ) -> None:
     """Show what becomes of each input, in order, and end with the exit code that sums it up."""
-    use_utf8()
-    printer = JsonPrinter() if json else TextPrinter()
+    out = printer(json=json)
     waiting: deque[Input[_T]] = deque()
     refused = repeated = False
 
@@ -186,10 +183,10 @@ def _answer(
         nonlocal refused, repeated
         if isinstance(outcome, Judgement):
             repeated = repeated or outcome.repeated
-            printer.judgement(entry.name, _text(entry.item), outcome)
+            out.judgement(entry.name, _text(entry.item), outcome)
         elif outcome is not None:
             refused = True
-            printer.error(entry.name, outcome)
+            out.error(entry.name, outcome)
 
     def show_unreadable() -> None:
         while waiting and waiting[0].error is not None:

@@ -1,19 +1,15 @@
-"""How the command shows answers: to people, or as one JSON object a line."""
+"""How the command shows answers to people."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from baznashr.cli._printing import field_below_item
 from baznashr.errors import BaznashrError
 from baznashr.types import CorpusStats, Judgement, Match, ServerStatus, Verdict
 
@@ -48,29 +44,6 @@ def isolated(text: str, limit: int = SNIPPET_CHARACTERS) -> str:
     return f"{_FSI}{clean}{_PDI}" if clean else ""
 
 
-class JsonPrinter:
-    """Prints one JSON object a line, with the fields of the public types."""
-
-    def judgement(self, name: str, _text: str, judgement: Judgement) -> None:
-        self._print({"input": name, **dataclasses.asdict(judgement)})
-
-    def error(self, name: str, error: BaznashrError) -> None:
-        shown = {"reason": error.reason, "field": _field(error), "message": error.message, "metadata": error.metadata}
-        self._print({"input": name, "error": shown})
-
-    def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
-        self._print({"server": dataclasses.asdict(status), "corpora": [dataclasses.asdict(stats) for stats in corpora]})
-
-    def _print(self, value: dict[str, Any]) -> None:
-        print(json.dumps(value, ensure_ascii=False, default=_as_json), flush=True)
-
-
-def _as_json(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no form in JSON.")
-
-
 class TextPrinter:
     """Prints for people: a line for each answer, and below it what speaks for it."""
 
@@ -89,7 +62,7 @@ class TextPrinter:
             self._out.print(Text(f"    {label:<10}").append(detail))
 
     def error(self, name: str, error: BaznashrError) -> None:
-        where = f" ({_field(error)})" if error.field else ""
+        where = f" ({field_below_item(error)})" if error.field else ""
         reason = f"  {error.reason}{where}: {error.message}"
         self._err.print(Text(isolated(name)).append("  refused", "red").append(reason))
 
@@ -105,11 +78,6 @@ class TextPrinter:
             sizes = (stats.text_bytes, stats.stored_bytes, stats.memory_bytes)
             table.add_row(stats.corpus, *(f"{number:,}" for number in counts), *map(_size, sizes))
         self._out.print(table, soft_wrap=False)
-
-
-def _field(error: BaznashrError) -> str:
-    """Return the field below its item: which item it is, the input's name says."""
-    return error.field.rpartition("].")[2]
 
 
 def _details(text: str, judgement: Judgement) -> Iterator[tuple[str, str]]:
@@ -149,10 +117,3 @@ def _size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
-
-
-def use_utf8() -> None:
-    """Write UTF-8 whatever the locale says, and never fail on a file name that is none."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
