@@ -52,7 +52,7 @@ def test_all_ways_store_every_document(tmp_path: Path, feed: Feed) -> None:
 
 
 def test_memory_is_measured_in_its_own_process() -> None:
-    """datasketch's dict takes kilobytes a document, as the growth of a process shows."""
+    """The dict of datasketch takes kilobytes a document, as the growth of a process shows."""
     found = in_own_process(DATASKETCH, 1500, 3)
     assert 2000 < found["resident"] / 1500 < 20_000
     assert found["peak"] > 0
