@@ -6,10 +6,12 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 import structlog
 from prometheus_client import start_http_server
 
+from baznashr.types import Document
 from baznashr_server.engine import Engine
 from baznashr_server.obs import logs
 from baznashr_server.obs.metrics import Metrics
@@ -19,6 +21,10 @@ from baznashr_server.rpc.server import ListenError, Server
 from baznashr_server.settings import Address, Settings
 
 log = structlog.get_logger()
+
+_SAMPLE = """گشایش پل
+پل تازه شهر پس از ۳ سال کار گشوده شد و از فردا روزی ۱۲ هزار خودرو از آن می‌گذرد. شهردار گفت: «این پل راه دو سوی رود را
+بیست دقیقه کوتاه می‌کند و هزینه ساخت آن ۷۵٫۵ میلیارد تومان بوده است.» او افزود که پل دوم نیز تا بهمن به پایان می‌رسد."""
 
 
 def run(settings: Settings, announce: Callable[[str], None]) -> None:
@@ -78,8 +84,25 @@ async def _serve(
     log.info("stopped")
 
 
+def warm_up() -> None:
+    """Make the kernels ready, by the work they are for in a folder that is thrown away.
+
+    Without it the first callers would wait seconds, minutes where nothing is cached, for the compiler.
+    """
+    edited = Document(id="edited", text=_SAMPLE.replace("۱۲ هزار", "۱۵ هزار"), title="گشایش پل")
+    with TemporaryDirectory(prefix="baznashr-") as folder, Engine.open(folder) as engine:
+        engine.ingest(Document(id="first", text=_SAMPLE))
+        engine.ingest(edited)
+        engine.ingest(Document(id="doubled", text=f"{_SAMPLE}\n\n{_SAMPLE}", title="گشایش پل"))
+        engine.ingest(Document(id="long", text=" ".join(map(str, range(60_000)))))  # fills the first tables; they grow
+        engine.check(edited.text)
+        engine.compare(_SAMPLE, edited.text)
+        engine.delete("first")
+
+
 def _open(settings: Settings, metrics: Metrics) -> Engine:
-    """Open the engine, with its tables filled and its kernels compiled."""
+    """Open the engine, with its tables filled and its kernels ready."""
+    warm_up()
     return Engine.open(
         settings.data,
         observer=MetricsObserver(metrics.engine),
