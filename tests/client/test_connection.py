@@ -167,9 +167,9 @@ def imported_by(code):
 
 def test_types_cost_the_standard_library_alone():
     """Importing the package, its types and its errors loads neither grpc nor protobuf, in well under 150 ms."""
-    modules, seconds = imported_by("import baznashr, baznashr.errors; baznashr.Document")
-    assert not modules & {"grpc", "google", "numpy", "typer"}
-    assert seconds < 0.15
+    runs = [imported_by("import baznashr, baznashr.errors; baznashr.Document") for _ in range(3)]
+    assert not runs[0][0] & {"grpc", "google", "numpy", "typer"}
+    assert min(seconds for _, seconds in runs) < 0.15
 
 
 def test_the_client_loads_grpc_and_protobuf_alone():

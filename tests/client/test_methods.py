@@ -61,7 +61,7 @@ def test_methods_return_what_the_server_said(client, stub, method, arguments, rp
     assert getattr(client, method)(*arguments) == value
     (asked,) = stub.asked
     assert asked.method == rpc
-    assert 4 < asked.seconds_left < 5.5  # it travels rounded up
+    assert 2 < asked.seconds_left < 5.5  # it travels rounded up
     assert "authorization" not in asked.metadata
     assert asked.metadata["user-agent"].startswith("baznashr-python/")
 
@@ -153,7 +153,7 @@ def test_the_timeout_is_the_callers(connect, address, stub):
     stub.answers["CheckText"] = lambda _: response_class("CheckText")(judgement=wire.judgement_to_message(JUDGEMENT))
     with connect(address, timeout=60) as client:
         client.check("خبر")
-    assert 58 < stub.asked[0].seconds_left < 61
+    assert 55 < stub.asked[0].seconds_left < 61
     for timeout in (0, -1):
         with pytest.raises(ValueError, match="timeout"):
             connect(address, timeout=timeout)

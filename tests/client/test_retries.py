@@ -54,7 +54,7 @@ def test_the_server_says_when_to_come_back(client, stub):
     stub.answers["CheckText"] = failing(1, overloaded(400))
     started = time.monotonic()
     assert client.check("خبر") == JUDGEMENT
-    assert 0.4 <= time.monotonic() - started < 1.5
+    assert 0.4 <= time.monotonic() - started < 3
 
 
 def test_the_server_may_forbid_retries(client, stub):
@@ -92,7 +92,7 @@ def test_attempts_share_one_deadline(connect, address, stub):
         started = time.monotonic()
         with pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
             client.check("خبر")
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 3
     assert stub.count("CheckText") <= 2
 
 
