@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import structlog
 from prometheus_client import start_http_server
 
+from baznashr.errors import StoreError
 from baznashr.types import Document
 from baznashr_server.engine import Engine
 from baznashr_server.obs import logs
@@ -102,10 +103,17 @@ def warm_up() -> None:
 
 def _open(settings: Settings, metrics: Metrics) -> Engine:
     """Open the engine, with its tables filled and its kernels ready."""
-    warm_up()
-    return Engine.open(
+    engine = Engine.open(
         settings.data,
         observer=MetricsObserver(metrics.engine),
         group_commit_max_documents=settings.group_commit_max_documents,
         group_commit_wait_ms=settings.group_commit_wait_ms,
     )
+    try:
+        warm_up()
+    except (OSError, StoreError) as error:  # such as no folder for temporary files: slow at first is better than never
+        log.warning("not warmed up", reason=str(error))
+    except BaseException:
+        engine.close()
+        raise
+    return engine
