@@ -45,7 +45,7 @@ TO_MESSAGE = {
     types.CorpusStats: wire.corpus_stats_to_message,
     types.ServerStatus: wire.server_status_to_message,
 }
-LISTS = ["delete", "delete_corpus", "list_corpora", "list_overrides", "check_many", "ingest_many"]
+LISTS = ["delete", "delete_corpus", "list_corpora", "list_overrides", "shadow_differences", "check_many", "ingest_many"]
 
 
 def response_class(rpc):
@@ -71,7 +71,7 @@ def test_every_method_is_tested():
     methods = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
     assert methods == {call[0] for call in CALLS} | set(LISTS)
     batches_and_lists = {"BatchCheckTexts", "BatchIngestDocuments", "DeleteDocument", "DeleteCorpus"}
-    lists = {"ListCorpora", "ListOverrides"}
+    lists = {"ListCorpora", "ListOverrides", "ListShadowDifferences"}
     assert {rpc.method for rpc in RPCS} == {call[2] for call in CALLS} | batches_and_lists | lists
 
 
@@ -121,6 +121,19 @@ def test_lists_follow_their_pages(client, stub):
     assert stub.asked[-1].request.corpus == "news"
 
 
+def test_shadow_differences_come_in_one_answer(client, stub):
+    """The differences of the corpus asked for are returned in the server's order."""
+    verdicts = {"verdict": types.Verdict.NEW, "repeated": False, "reason": "A"}
+    shadow = {"shadow_verdict": types.Verdict.EXCERPT, "shadow_repeated": True, "shadow_reason": "B"}
+    newest = types.ShadowDifference(document_id="a2", matched_id="a1", at=NOW, **verdicts, **shadow)
+    oldest = types.ShadowDifference(document_id="", matched_id=None, at=NOW, **verdicts, **shadow)
+    stub.answers["ListShadowDifferences"] = lambda _: response_class("ListShadowDifferences")(
+        differences=map(wire.shadow_difference_to_message, [newest, oldest])
+    )
+    assert client.shadow_differences("news") == (newest, oldest)
+    assert stub.asked[0].request.corpus == "news"
+
+
 def test_unset_means_unchanged(client, stub):
     """Creating and updating a corpus send what was given and leave the rest unset."""
     response = corpus_service_pb2.CreateCorpusResponse(corpus={"name": "news"})
@@ -130,8 +143,13 @@ def test_unset_means_unchanged(client, stub):
     client.create_corpus("news", keep_text=False, policy=policy)
     client.update_corpus("news", window_days=0)
     client.update_corpus("news", policy=policy)
-    created, windowed, ruled = (asked.request for asked in stub.asked)
+    client.update_corpus("news", shadow_policy=policy)
+    client.update_corpus("news", remove_shadow_policy=True)
+    created, windowed, ruled, tried, ended = (asked.request for asked in stub.asked)
     assert (created.keep_text, wire.policy_from_message(created.policy)) == (False, policy)
+    assert not created.HasField("shadow_policy")
+    assert (tried.HasField("policy"), wire.policy_from_message(tried.shadow_policy)) == (False, policy)
+    assert (ended.HasField("shadow_policy"), ended.remove_shadow_policy) == (False, True)
     assert (windowed.HasField("window_days"), windowed.HasField("policy")) == (True, False)
     assert (ruled.HasField("window_days"), wire.policy_from_message(ruled.policy)) == (False, policy)
 

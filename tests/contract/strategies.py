@@ -125,6 +125,19 @@ corpora = filled(
     policy=policies,
     policy_version=texts,
     created_at=st.none() | times,
+    shadow_policy=st.none() | policies,
+)
+shadow_differences = filled(
+    types.ShadowDifference,
+    document_id=texts,
+    matched_id=st.none() | ids,
+    verdict=verdicts,
+    repeated=st.booleans(),
+    reason=texts,
+    shadow_verdict=verdicts,
+    shadow_repeated=st.booleans(),
+    shadow_reason=texts,
+    at=times,
 )
 corpus_stats = filled(
     types.CorpusStats,

@@ -23,6 +23,7 @@ VALUES = {
     "policy": strategies.policies,
     "corpus": strategies.corpora,
     "corpus_stats": strategies.corpus_stats,
+    "shadow_difference": strategies.shadow_differences,
     "server_status": strategies.server_statuses,
 }
 
@@ -56,6 +57,7 @@ def test_values_survive_the_wire(name, data):
         corpus_pb2.Policy,
         corpus_pb2.Corpus,
         corpus_pb2.CorpusStats,
+        corpus_pb2.ShadowDifference,
         admin_service_pb2.ServerStatus,
     ],
     ids=lambda message: message.DESCRIPTOR.name,

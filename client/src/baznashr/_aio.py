@@ -20,6 +20,7 @@ from baznashr.types import (
     Override,
     Policy,
     ServerStatus,
+    ShadowDifference,
     StoredDocument,
     StoredId,
 )
@@ -174,10 +175,16 @@ class AsyncClient:
         return await self._transport.all(lambda token: _calls.list_overrides(corpus, token))
 
     async def create_corpus(
-        self, name: str, *, window_days: int = 0, keep_text: bool = True, policy: Policy | None = None
+        self,
+        name: str,
+        *,
+        window_days: int = 0,
+        keep_text: bool = True,
+        policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
     ) -> Corpus:
-        """Create a corpus; without a policy it has the default one."""
-        return await self._transport.run(_calls.create_corpus(name, window_days, keep_text, policy))
+        """Create a corpus; without a policy it has the default one, without a shadow policy none."""
+        return await self._transport.run(_calls.create_corpus(name, window_days, keep_text, policy, shadow_policy))
 
     async def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
         """Read a corpus's settings."""
@@ -187,9 +194,18 @@ class AsyncClient:
         """List the corpora by name."""
         return await self._transport.all(_calls.list_corpora)
 
-    async def update_corpus(self, name: str, *, window_days: int | None = None, policy: Policy | None = None) -> Corpus:
+    async def update_corpus(
+        self,
+        name: str,
+        *,
+        window_days: int | None = None,
+        policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
+        remove_shadow_policy: bool = False,
+    ) -> Corpus:
         """Change a corpus's settings; None leaves one as it is, and judgements already given do not change."""
-        return await self._transport.run(_calls.update_corpus(name, window_days, policy))
+        call = _calls.update_corpus(name, window_days, policy, shadow_policy, remove_shadow_policy)
+        return await self._transport.run(call)
 
     async def delete_corpus(self, name: str) -> None:
         """Delete a corpus with all its documents."""
@@ -198,6 +214,10 @@ class AsyncClient:
     async def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
         """Tell what a corpus holds and costs."""
         return await self._transport.run(_calls.corpus_stats(name))
+
+    async def shadow_differences(self, name: str = DEFAULT_CORPUS) -> tuple[ShadowDifference, ...]:
+        """List the newest judgements that the shadow policy would have given otherwise, the newest first."""
+        return await self._transport.run(_calls.shadow_differences(name))
 
     async def server_status(self) -> ServerStatus:
         """Tell how the server is."""

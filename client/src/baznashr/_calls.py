@@ -11,7 +11,14 @@ from google.protobuf.message import DecodeError
 from baznashr import types, wire
 from baznashr._rpc import Rpc, rpc
 from baznashr.errors import InternalError, InvalidArgument
-from baznashr.v1 import admin_service_pb2, check_service_pb2, corpus_service_pb2, document_pb2, ingest_service_pb2
+from baznashr.v1 import (
+    admin_service_pb2,
+    check_service_pb2,
+    corpus_pb2,
+    corpus_service_pb2,
+    document_pb2,
+    ingest_service_pb2,
+)
 
 _T = TypeVar("_T")
 
@@ -139,13 +146,20 @@ def _corpus(response: Any) -> types.Corpus:
     return wire.corpus_from_message(response.corpus)
 
 
-def create_corpus(name: str, window_days: int, keep_text: bool, policy: types.Policy | None) -> Call[types.Corpus]:
+def _policy(policy: types.Policy | None) -> corpus_pb2.Policy | None:
+    return None if policy is None else wire.policy_to_message(policy)
+
+
+def create_corpus(
+    name: str, window_days: int, keep_text: bool, policy: types.Policy | None, shadow_policy: types.Policy | None
+) -> Call[types.Corpus]:
     request = wire.build(
         corpus_service_pb2.CreateCorpusRequest,
         name=name,
         window_days=window_days,
         keep_text=keep_text,
-        policy=None if policy is None else wire.policy_to_message(policy),
+        policy=_policy(policy),
+        shadow_policy=_policy(shadow_policy),
     )
     return Call(rpc("CreateCorpus"), request, _corpus)
 
@@ -163,12 +177,20 @@ def list_corpora(page_token: str) -> Call[Page[types.Corpus]]:
     return Call(rpc("ListCorpora"), request, decode)
 
 
-def update_corpus(name: str, window_days: int | None, policy: types.Policy | None) -> Call[types.Corpus]:
+def update_corpus(
+    name: str,
+    window_days: int | None,
+    policy: types.Policy | None,
+    shadow_policy: types.Policy | None,
+    remove_shadow_policy: bool,
+) -> Call[types.Corpus]:
     request = wire.build(
         corpus_service_pb2.UpdateCorpusRequest,
         name=name,
         window_days=window_days,
-        policy=None if policy is None else wire.policy_to_message(policy),
+        policy=_policy(policy),
+        shadow_policy=_policy(shadow_policy),
+        remove_shadow_policy=remove_shadow_policy,
     )
     return Call(rpc("UpdateCorpus"), request, _corpus)
 
@@ -181,6 +203,15 @@ def delete_corpus(name: str) -> Call[None]:
 def corpus_stats(name: str) -> Call[types.CorpusStats]:
     request = wire.build(corpus_service_pb2.GetCorpusStatsRequest, corpus=name)
     return Call(rpc("GetCorpusStats"), request, lambda response: wire.corpus_stats_from_message(response.stats))
+
+
+def shadow_differences(name: str) -> Call[tuple[types.ShadowDifference, ...]]:
+    request = wire.build(corpus_service_pb2.ListShadowDifferencesRequest, corpus=name)
+
+    def decode(response: corpus_service_pb2.ListShadowDifferencesResponse) -> tuple[types.ShadowDifference, ...]:
+        return tuple(map(wire.shadow_difference_from_message, response.differences))
+
+    return Call(rpc("ListShadowDifferences"), request, decode)
 
 
 def server_status() -> Call[types.ServerStatus]:

@@ -20,6 +20,7 @@ from baznashr.types import (
     Override,
     Policy,
     ServerStatus,
+    ShadowDifference,
     StoredDocument,
     StoredId,
 )
@@ -165,10 +166,16 @@ class Client:
         return self._transport.all(lambda token: _calls.list_overrides(corpus, token))
 
     def create_corpus(
-        self, name: str, *, window_days: int = 0, keep_text: bool = True, policy: Policy | None = None
+        self,
+        name: str,
+        *,
+        window_days: int = 0,
+        keep_text: bool = True,
+        policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
     ) -> Corpus:
-        """Create a corpus; without a policy it has the default one."""
-        return self._transport.run(_calls.create_corpus(name, window_days, keep_text, policy))
+        """Create a corpus; without a policy it has the default one, without a shadow policy none."""
+        return self._transport.run(_calls.create_corpus(name, window_days, keep_text, policy, shadow_policy))
 
     def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
         """Read a corpus's settings."""
@@ -178,9 +185,18 @@ class Client:
         """List the corpora by name."""
         return self._transport.all(_calls.list_corpora)
 
-    def update_corpus(self, name: str, *, window_days: int | None = None, policy: Policy | None = None) -> Corpus:
+    def update_corpus(
+        self,
+        name: str,
+        *,
+        window_days: int | None = None,
+        policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
+        remove_shadow_policy: bool = False,
+    ) -> Corpus:
         """Change a corpus's settings; None leaves one as it is, and judgements already given do not change."""
-        return self._transport.run(_calls.update_corpus(name, window_days, policy))
+        call = _calls.update_corpus(name, window_days, policy, shadow_policy, remove_shadow_policy)
+        return self._transport.run(call)
 
     def delete_corpus(self, name: str) -> None:
         """Delete a corpus with all its documents."""
@@ -189,6 +205,10 @@ class Client:
     def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
         """Tell what a corpus holds and costs."""
         return self._transport.run(_calls.corpus_stats(name))
+
+    def shadow_differences(self, name: str = DEFAULT_CORPUS) -> tuple[ShadowDifference, ...]:
+        """List the newest judgements that the shadow policy would have given otherwise, the newest first."""
+        return self._transport.run(_calls.shadow_differences(name))
 
     def server_status(self) -> ServerStatus:
         """Tell how the server is."""

@@ -287,6 +287,27 @@ class Corpus:
     policy: Policy = field(default_factory=Policy)
     policy_version: str = ""
     created_at: datetime | None = None
+    shadow_policy: Policy | None = None
+    """A second policy on trial: every text is judged by it too, answers never are, and differences are kept to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowDifference:
+    """A judgement that a corpus's shadow policy would have given otherwise."""
+
+    document_id: str
+    """Empty for a bare text."""
+    matched_id: str | None
+    """The stored document that the judgement rests on or, where that is none, the one that the shadow's rests on."""
+    verdict: Verdict
+    """As answered, like the next two."""
+    repeated: bool
+    reason: str
+    shadow_verdict: Verdict
+    shadow_repeated: bool
+    shadow_reason: str
+    at: datetime
+    """When it was judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,15 @@ from baznashr.v1 import judgement_pb2 as baznashr_dot_v1_dot_judgement__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x61znashr/v1/corpus.proto\x12\x0b\x62\x61znashr.v1\x1a\x1b\x62\x61znashr/v1/judgement.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x02\n\nThresholds\x12\x1b\n\x0enear_duplicate\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07\x63overed\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0csame_article\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08\x65xtended\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1c\n\x0fnumbers_changed\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x15\n\x08template\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1c\n\x0fpassage_letters\x18\x07 \x01(\x05H\x06\x88\x01\x01\x42\x11\n\x0f_near_duplicateB\n\n\x08_coveredB\x0f\n\r_same_articleB\x0b\n\t_extendedB\x12\n\x10_numbers_changedB\x0b\n\t_templateB\x12\n\x10_passage_letters\"4\n\nVerdictSet\x12&\n\x08verdicts\x18\x01 \x03(\x0e\x32\x14.baznashr.v1.Verdict\"\xaf\x01\n\x06Policy\x12+\n\nthresholds\x18\x01 \x01(\x0b\x32\x17.baznashr.v1.Thresholds\x12\x32\n\x11repeated_verdicts\x18\x02 \x01(\x0b\x32\x17.baznashr.v1.VerdictSet\x12.\n\x0cindex_policy\x18\x03 \x01(\x0e\x32\x18.baznashr.v1.IndexPolicy\x12\x14\n\x0csource_ranks\x18\x04 \x03(\t\"\xab\x01\n\x06\x43orpus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bwindow_days\x18\x02 \x01(\x05\x12\x11\n\tkeep_text\x18\x03 \x01(\x08\x12#\n\x06policy\x18\x04 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12\x16\n\x0epolicy_version\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x0cVerdictCount\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.baznashr.v1.Verdict\x12\x11\n\tdocuments\x18\x02 \x01(\x03\"\xac\x02\n\x0b\x43orpusStats\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x12\x19\n\x11indexed_documents\x18\x03 \x01(\x03\x12\x10\n\x08\x63lusters\x18\x04 \x01(\x03\x12+\n\x08verdicts\x18\x05 \x03(\x0b\x32\x19.baznashr.v1.VerdictCount\x12\x16\n\x0eself_repeating\x18\x06 \x01(\x03\x12\x12\n\ntext_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cstored_bytes\x18\x08 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\t \x01(\x03\x12\x0f\n\x07profile\x18\n \x01(\t\x12\x37\n\x13newest_published_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*]\n\x0bIndexPolicy\x12\x1c\n\x18INDEX_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10INDEX_POLICY_ALL\x10\x01\x12\x1a\n\x16INDEX_POLICY_ORIGINALS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x61znashr/v1/corpus.proto\x12\x0b\x62\x61znashr.v1\x1a\x1b\x62\x61znashr/v1/judgement.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x02\n\nThresholds\x12\x1b\n\x0enear_duplicate\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07\x63overed\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x0csame_article\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x15\n\x08\x65xtended\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x1c\n\x0fnumbers_changed\x18\x05 \x01(\x01H\x04\x88\x01\x01\x12\x15\n\x08template\x18\x06 \x01(\x01H\x05\x88\x01\x01\x12\x1c\n\x0fpassage_letters\x18\x07 \x01(\x05H\x06\x88\x01\x01\x42\x11\n\x0f_near_duplicateB\n\n\x08_coveredB\x0f\n\r_same_articleB\x0b\n\t_extendedB\x12\n\x10_numbers_changedB\x0b\n\t_templateB\x12\n\x10_passage_letters\"4\n\nVerdictSet\x12&\n\x08verdicts\x18\x01 \x03(\x0e\x32\x14.baznashr.v1.Verdict\"\xaf\x01\n\x06Policy\x12+\n\nthresholds\x18\x01 \x01(\x0b\x32\x17.baznashr.v1.Thresholds\x12\x32\n\x11repeated_verdicts\x18\x02 \x01(\x0b\x32\x17.baznashr.v1.VerdictSet\x12.\n\x0cindex_policy\x18\x03 \x01(\x0e\x32\x18.baznashr.v1.IndexPolicy\x12\x14\n\x0csource_ranks\x18\x04 \x03(\t\"\xd7\x01\n\x06\x43orpus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bwindow_days\x18\x02 \x01(\x05\x12\x11\n\tkeep_text\x18\x03 \x01(\x08\x12#\n\x06policy\x18\x04 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12\x16\n\x0epolicy_version\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\rshadow_policy\x18\x07 \x01(\x0b\x32\x13.baznashr.v1.Policy\"\x8a\x02\n\x10ShadowDifference\x12\x13\n\x0b\x64ocument_id\x18\x01 \x01(\t\x12\x12\n\nmatched_id\x18\x02 \x01(\t\x12%\n\x07verdict\x18\x03 \x01(\x0e\x32\x14.baznashr.v1.Verdict\x12\x10\n\x08repeated\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12,\n\x0eshadow_verdict\x18\x06 \x01(\x0e\x32\x14.baznashr.v1.Verdict\x12\x17\n\x0fshadow_repeated\x18\x07 \x01(\x08\x12\x15\n\rshadow_reason\x18\x08 \x01(\t\x12&\n\x02\x61t\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"H\n\x0cVerdictCount\x12%\n\x07verdict\x18\x01 \x01(\x0e\x32\x14.baznashr.v1.Verdict\x12\x11\n\tdocuments\x18\x02 \x01(\x03\"\xac\x02\n\x0b\x43orpusStats\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x12\x19\n\x11indexed_documents\x18\x03 \x01(\x03\x12\x10\n\x08\x63lusters\x18\x04 \x01(\x03\x12+\n\x08verdicts\x18\x05 \x03(\x0b\x32\x19.baznashr.v1.VerdictCount\x12\x16\n\x0eself_repeating\x18\x06 \x01(\x03\x12\x12\n\ntext_bytes\x18\x07 \x01(\x03\x12\x14\n\x0cstored_bytes\x18\x08 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\t \x01(\x03\x12\x0f\n\x07profile\x18\n \x01(\t\x12\x37\n\x13newest_published_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*]\n\x0bIndexPolicy\x12\x1c\n\x18INDEX_POLICY_UNSPECIFIED\x10\x00\x12\x14\n\x10INDEX_POLICY_ALL\x10\x01\x12\x1a\n\x16INDEX_POLICY_ORIGINALS\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'baznashr.v1.corpus_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INDEXPOLICY']._serialized_start=1199
-  _globals['_INDEXPOLICY']._serialized_end=1292
+  _globals['_INDEXPOLICY']._serialized_start=1512
+  _globals['_INDEXPOLICY']._serialized_end=1605
   _globals['_THRESHOLDS']._serialized_start=104
   _globals['_THRESHOLDS']._serialized_end=414
   _globals['_VERDICTSET']._serialized_start=416
@@ -42,9 +42,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POLICY']._serialized_start=471
   _globals['_POLICY']._serialized_end=646
   _globals['_CORPUS']._serialized_start=649
-  _globals['_CORPUS']._serialized_end=820
-  _globals['_VERDICTCOUNT']._serialized_start=822
-  _globals['_VERDICTCOUNT']._serialized_end=894
-  _globals['_CORPUSSTATS']._serialized_start=897
-  _globals['_CORPUSSTATS']._serialized_end=1197
+  _globals['_CORPUS']._serialized_end=864
+  _globals['_SHADOWDIFFERENCE']._serialized_start=867
+  _globals['_SHADOWDIFFERENCE']._serialized_end=1133
+  _globals['_VERDICTCOUNT']._serialized_start=1135
+  _globals['_VERDICTCOUNT']._serialized_end=1207
+  _globals['_CORPUSSTATS']._serialized_start=1210
+  _globals['_CORPUSSTATS']._serialized_end=1510
 # @@protoc_insertion_point(module_scope)

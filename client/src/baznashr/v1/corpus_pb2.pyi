@@ -171,6 +171,7 @@ class Corpus(google.protobuf.message.Message):
     POLICY_FIELD_NUMBER: builtins.int
     POLICY_VERSION_FIELD_NUMBER: builtins.int
     CREATED_AT_FIELD_NUMBER: builtins.int
+    SHADOW_POLICY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """1 to 64 characters of a-z, 0-9, '-' and '_', the first a letter or digit."""
     window_days: builtins.int
@@ -187,6 +188,12 @@ class Corpus(google.protobuf.message.Message):
     def created_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
         """When it was created."""
 
+    @property
+    def shadow_policy(self) -> Global___Policy:
+        """A second policy on trial: every text is judged by it too, answers never are, and differences are kept to read. Of it
+        the thresholds and the repeated verdicts count.
+        """
+
     def __init__(
         self,
         *,
@@ -196,11 +203,65 @@ class Corpus(google.protobuf.message.Message):
         policy: Global___Policy | None = ...,
         policy_version: builtins.str = ...,
         created_at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        shadow_policy: Global___Policy | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["created_at", b"created_at", "policy", b"policy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["created_at", b"created_at", "keep_text", b"keep_text", "name", b"name", "policy", b"policy", "policy_version", b"policy_version", "window_days", b"window_days"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["created_at", b"created_at", "policy", b"policy", "shadow_policy", b"shadow_policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["created_at", b"created_at", "keep_text", b"keep_text", "name", b"name", "policy", b"policy", "policy_version", b"policy_version", "shadow_policy", b"shadow_policy", "window_days", b"window_days"]) -> None: ...
 
 Global___Corpus: typing_extensions.TypeAlias = Corpus
+
+@typing.final
+class ShadowDifference(google.protobuf.message.Message):
+    """A judgement that a corpus's shadow policy would have given otherwise."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: builtins.int
+    MATCHED_ID_FIELD_NUMBER: builtins.int
+    VERDICT_FIELD_NUMBER: builtins.int
+    REPEATED_FIELD_NUMBER: builtins.int
+    REASON_FIELD_NUMBER: builtins.int
+    SHADOW_VERDICT_FIELD_NUMBER: builtins.int
+    SHADOW_REPEATED_FIELD_NUMBER: builtins.int
+    SHADOW_REASON_FIELD_NUMBER: builtins.int
+    AT_FIELD_NUMBER: builtins.int
+    document_id: builtins.str
+    """The judged document; empty for a bare text."""
+    matched_id: builtins.str
+    """The stored document that the judgement rests on or, where that is none, the one that the shadow's rests on."""
+    verdict: baznashr.v1.judgement_pb2.Verdict.ValueType
+    """The verdict, as answered."""
+    repeated: builtins.bool
+    """Whether it counted as repeated content, as answered."""
+    reason: builtins.str
+    """The rule that decided, as answered."""
+    shadow_verdict: baznashr.v1.judgement_pb2.Verdict.ValueType
+    """The verdict by the shadow policy."""
+    shadow_repeated: builtins.bool
+    """Whether it would have counted as repeated content by the shadow policy."""
+    shadow_reason: builtins.str
+    """The rule that would have decided."""
+    @property
+    def at(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """When it was judged."""
+
+    def __init__(
+        self,
+        *,
+        document_id: builtins.str = ...,
+        matched_id: builtins.str = ...,
+        verdict: baznashr.v1.judgement_pb2.Verdict.ValueType = ...,
+        repeated: builtins.bool = ...,
+        reason: builtins.str = ...,
+        shadow_verdict: baznashr.v1.judgement_pb2.Verdict.ValueType = ...,
+        shadow_repeated: builtins.bool = ...,
+        shadow_reason: builtins.str = ...,
+        at: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["at", b"at"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["at", b"at", "document_id", b"document_id", "matched_id", b"matched_id", "reason", b"reason", "repeated", b"repeated", "shadow_reason", b"shadow_reason", "shadow_repeated", b"shadow_repeated", "shadow_verdict", b"shadow_verdict", "verdict", b"verdict"]) -> None: ...
+
+Global___ShadowDifference: typing_extensions.TypeAlias = ShadowDifference
 
 @typing.final
 class VerdictCount(google.protobuf.message.Message):

@@ -29,6 +29,7 @@ class CreateCorpusRequest(google.protobuf.message.Message):
     WINDOW_DAYS_FIELD_NUMBER: builtins.int
     KEEP_TEXT_FIELD_NUMBER: builtins.int
     POLICY_FIELD_NUMBER: builtins.int
+    SHADOW_POLICY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """Under the rules of Corpus.name."""
     window_days: builtins.int
@@ -39,6 +40,10 @@ class CreateCorpusRequest(google.protobuf.message.Message):
     def policy(self) -> baznashr.v1.corpus_pb2.Policy:
         """As in Corpus; unset means the default policy."""
 
+    @property
+    def shadow_policy(self) -> baznashr.v1.corpus_pb2.Policy:
+        """As in Corpus; unset means none."""
+
     def __init__(
         self,
         *,
@@ -46,9 +51,10 @@ class CreateCorpusRequest(google.protobuf.message.Message):
         window_days: builtins.int = ...,
         keep_text: builtins.bool | None = ...,
         policy: baznashr.v1.corpus_pb2.Policy | None = ...,
+        shadow_policy: baznashr.v1.corpus_pb2.Policy | None = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_keep_text", b"_keep_text", "keep_text", b"keep_text", "policy", b"policy"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_keep_text", b"_keep_text", "keep_text", b"keep_text", "name", b"name", "policy", b"policy", "window_days", b"window_days"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_keep_text", b"_keep_text", "keep_text", b"keep_text", "policy", b"policy", "shadow_policy", b"shadow_policy"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_keep_text", b"_keep_text", "keep_text", b"keep_text", "name", b"name", "policy", b"policy", "shadow_policy", b"shadow_policy", "window_days", b"window_days"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_keep_text", b"_keep_text"]) -> typing.Literal["keep_text"] | None: ...
 
 Global___CreateCorpusRequest: typing_extensions.TypeAlias = CreateCorpusRequest
@@ -168,13 +174,21 @@ class UpdateCorpusRequest(google.protobuf.message.Message):
     NAME_FIELD_NUMBER: builtins.int
     WINDOW_DAYS_FIELD_NUMBER: builtins.int
     POLICY_FIELD_NUMBER: builtins.int
+    SHADOW_POLICY_FIELD_NUMBER: builtins.int
+    REMOVE_SHADOW_POLICY_FIELD_NUMBER: builtins.int
     name: builtins.str
     """The corpus; empty means "default"."""
     window_days: builtins.int
     """The new window, as in Corpus; at most 36500."""
+    remove_shadow_policy: builtins.bool
+    """Ends the trial; not together with `shadow_policy`."""
     @property
     def policy(self) -> baznashr.v1.corpus_pb2.Policy:
         """The new policy, which replaces the old one whole."""
+
+    @property
+    def shadow_policy(self) -> baznashr.v1.corpus_pb2.Policy:
+        """The new shadow policy, which replaces the old one whole; what differed under the old one is forgotten."""
 
     def __init__(
         self,
@@ -182,9 +196,11 @@ class UpdateCorpusRequest(google.protobuf.message.Message):
         name: builtins.str = ...,
         window_days: builtins.int | None = ...,
         policy: baznashr.v1.corpus_pb2.Policy | None = ...,
+        shadow_policy: baznashr.v1.corpus_pb2.Policy | None = ...,
+        remove_shadow_policy: builtins.bool = ...,
     ) -> None: ...
-    def HasField(self, field_name: typing.Literal["_window_days", b"_window_days", "policy", b"policy", "window_days", b"window_days"]) -> builtins.bool: ...
-    def ClearField(self, field_name: typing.Literal["_window_days", b"_window_days", "name", b"name", "policy", b"policy", "window_days", b"window_days"]) -> None: ...
+    def HasField(self, field_name: typing.Literal["_window_days", b"_window_days", "policy", b"policy", "shadow_policy", b"shadow_policy", "window_days", b"window_days"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_window_days", b"_window_days", "name", b"name", "policy", b"policy", "remove_shadow_policy", b"remove_shadow_policy", "shadow_policy", b"shadow_policy", "window_days", b"window_days"]) -> None: ...
     def WhichOneof(self, oneof_group: typing.Literal["_window_days", b"_window_days"]) -> typing.Literal["window_days"] | None: ...
 
 Global___UpdateCorpusRequest: typing_extensions.TypeAlias = UpdateCorpusRequest
@@ -278,3 +294,44 @@ class GetCorpusStatsResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["stats", b"stats"]) -> None: ...
 
 Global___GetCorpusStatsResponse: typing_extensions.TypeAlias = GetCorpusStatsResponse
+
+@typing.final
+class ListShadowDifferencesRequest(google.protobuf.message.Message):
+    """Asks what the shadow policy would have judged otherwise."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CORPUS_FIELD_NUMBER: builtins.int
+    corpus: builtins.str
+    """The corpus; empty means "default"."""
+    def __init__(
+        self,
+        *,
+        corpus: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["corpus", b"corpus"]) -> None: ...
+
+Global___ListShadowDifferencesRequest: typing_extensions.TypeAlias = ListShadowDifferencesRequest
+
+@typing.final
+class ListShadowDifferencesResponse(google.protobuf.message.Message):
+    """aip.dev/not-precedent: One answer holds them all, where AIP-158 wants pages: they are few, and change between two calls.
+
+    Answers ListShadowDifferences.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DIFFERENCES_FIELD_NUMBER: builtins.int
+    @property
+    def differences(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[baznashr.v1.corpus_pb2.ShadowDifference]:
+        """The newest first, at most 1000; kept in memory since the server started or the shadow policy changed."""
+
+    def __init__(
+        self,
+        *,
+        differences: collections.abc.Iterable[baznashr.v1.corpus_pb2.ShadowDifference] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["differences", b"differences"]) -> None: ...
+
+Global___ListShadowDifferencesResponse: typing_extensions.TypeAlias = ListShadowDifferencesResponse

@@ -68,6 +68,11 @@ class CorpusServiceStub(object):
                 request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsRequest.SerializeToString,
                 response_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsResponse.FromString,
                 _registered_method=True)
+        self.ListShadowDifferences = channel.unary_unary(
+                '/baznashr.v1.CorpusService/ListShadowDifferences',
+                request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesRequest.SerializeToString,
+                response_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesResponse.FromString,
+                _registered_method=True)
 
 
 class CorpusServiceServicer(object):
@@ -119,6 +124,13 @@ class CorpusServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListShadowDifferences(self, request, context):
+        """Lists the newest judgements that the shadow policy would have given otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CorpusServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -151,6 +163,11 @@ def add_CorpusServiceServicer_to_server(servicer, server):
                     servicer.GetCorpusStats,
                     request_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsRequest.FromString,
                     response_serializer=baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsResponse.SerializeToString,
+            ),
+            'ListShadowDifferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListShadowDifferences,
+                    request_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesRequest.FromString,
+                    response_serializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -319,6 +336,33 @@ class CorpusService(object):
             '/baznashr.v1.CorpusService/GetCorpusStats',
             baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsRequest.SerializeToString,
             baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListShadowDifferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/baznashr.v1.CorpusService/ListShadowDifferences',
+            baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesRequest.SerializeToString,
+            baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

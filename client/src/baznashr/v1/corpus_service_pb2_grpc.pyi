@@ -121,7 +121,23 @@ _CorpusServiceGetCorpusStatsType = typing_extensions.TypeVar(
     ],
 )
 
-class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusServiceGetCorpusType, _CorpusServiceListCorporaType, _CorpusServiceUpdateCorpusType, _CorpusServiceDeleteCorpusType, _CorpusServiceGetCorpusStatsType]):
+_CorpusServiceListShadowDifferencesType = typing_extensions.TypeVar(
+    '_CorpusServiceListShadowDifferencesType',
+    grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
+    ],
+)
+
+class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusServiceGetCorpusType, _CorpusServiceListCorporaType, _CorpusServiceUpdateCorpusType, _CorpusServiceDeleteCorpusType, _CorpusServiceGetCorpusStatsType, _CorpusServiceListShadowDifferencesType]):
     """aip.dev/not-precedent: Create and update take the settable fields themselves, where AIP-133 and 134 take the resource
     and a field mask: there are few, and presence says which ones change.
 
@@ -154,6 +170,10 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
             baznashr.v1.corpus_service_pb2.GetCorpusStatsRequest,
             baznashr.v1.corpus_service_pb2.GetCorpusStatsResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+            baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -182,6 +202,10 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
             baznashr.v1.corpus_service_pb2.GetCorpusStatsRequest,
             baznashr.v1.corpus_service_pb2.GetCorpusStatsResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+            baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateCorpus: _CorpusServiceCreateCorpusType
@@ -201,6 +225,9 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
 
     GetCorpusStats: _CorpusServiceGetCorpusStatsType
     """Tells what a corpus holds and costs."""
+
+    ListShadowDifferences: _CorpusServiceListShadowDifferencesType
+    """Lists the newest judgements that the shadow policy would have given otherwise."""
 
 CorpusServiceAsyncStub: typing_extensions.TypeAlias = CorpusServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -226,6 +253,10 @@ CorpusServiceAsyncStub: typing_extensions.TypeAlias = CorpusServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         baznashr.v1.corpus_service_pb2.GetCorpusStatsRequest,
         baznashr.v1.corpus_service_pb2.GetCorpusStatsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+        baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
     ],
 ]
 
@@ -283,5 +314,13 @@ class CorpusServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[baznashr.v1.corpus_service_pb2.GetCorpusStatsResponse, collections.abc.Awaitable[baznashr.v1.corpus_service_pb2.GetCorpusStatsResponse]]:
         """Tells what a corpus holds and costs."""
+
+    @abc.abstractmethod
+    def ListShadowDifferences(
+        self,
+        request: baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse, collections.abc.Awaitable[baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse]]:
+        """Lists the newest judgements that the shadow policy would have given otherwise."""
 
 def add_CorpusServiceServicer_to_server(servicer: CorpusServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -23,6 +23,8 @@ from baznashr.wire._corpus import (
     policy_to_message,
     server_status_from_message,
     server_status_to_message,
+    shadow_difference_from_message,
+    shadow_difference_to_message,
 )
 from baznashr.wire._document import (
     check_item_from_message,
@@ -62,6 +64,8 @@ __all__ = [
     "policy_to_message",
     "server_status_from_message",
     "server_status_to_message",
+    "shadow_difference_from_message",
+    "shadow_difference_to_message",
     "stored_document_from_message",
     "stored_document_to_message",
 ]

@@ -57,6 +57,7 @@ def corpus_to_message(corpus: types.Corpus) -> corpus_pb2.Corpus:
         policy=policy_to_message(corpus.policy),
         policy_version=corpus.policy_version,
         created_at=time_to_message(corpus.created_at, "created_at"),
+        shadow_policy=None if corpus.shadow_policy is None else policy_to_message(corpus.shadow_policy),
     )
 
 
@@ -68,6 +69,35 @@ def corpus_from_message(message: corpus_pb2.Corpus) -> types.Corpus:
         policy=policy_from_message(message.policy),
         policy_version=message.policy_version,
         created_at=time_from_message(message, "created_at"),
+        shadow_policy=policy_from_message(message.shadow_policy) if message.HasField("shadow_policy") else None,
+    )
+
+
+def shadow_difference_to_message(difference: types.ShadowDifference) -> corpus_pb2.ShadowDifference:
+    return corpus_pb2.ShadowDifference(
+        document_id=difference.document_id,
+        matched_id=difference.matched_id or "",
+        verdict=VERDICTS.number(difference.verdict),
+        repeated=difference.repeated,
+        reason=difference.reason,
+        shadow_verdict=VERDICTS.number(difference.shadow_verdict),
+        shadow_repeated=difference.shadow_repeated,
+        shadow_reason=difference.shadow_reason,
+        at=time_to_message(difference.at, "at"),
+    )
+
+
+def shadow_difference_from_message(message: corpus_pb2.ShadowDifference) -> types.ShadowDifference:
+    return types.ShadowDifference(
+        document_id=message.document_id,
+        matched_id=message.matched_id or None,
+        verdict=VERDICTS.member(message.verdict, "verdict"),
+        repeated=message.repeated,
+        reason=message.reason,
+        shadow_verdict=VERDICTS.member(message.shadow_verdict, "shadow_verdict"),
+        shadow_repeated=message.shadow_repeated,
+        shadow_reason=message.shadow_reason,
+        at=required_time(message, "at"),
     )
 
 
