@@ -90,7 +90,10 @@ def test_unknown_variables_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         load({"data": "d"})
 
 
-@pytest.mark.parametrize("name", ["SERVICE_HOST", "SERVICE_PORT_GRPC", "PORT", "PORT_50051_TCP_ADDR", "EVAL_DATA"])
+@pytest.mark.parametrize(
+    "name",
+    ["SERVICE_HOST", "SERVICE_PORT_GRPC", "PORT", "PORT_50051_TCP_ADDR", "SERVER_PORT", "SERVER", "EVAL_DATA"],
+)
 def test_others_variables_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """What Kubernetes sets beside a Service named "baznashr", and what our other programs read, is no mistake."""
     monkeypatch.setenv(f"BAZNASHR_{name}", "tcp://10.0.0.1:50051")

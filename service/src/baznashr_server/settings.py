@@ -21,8 +21,8 @@ from pydantic_settings import (
 
 ENV_PREFIX = "BAZNASHR_"
 _NOT_OURS = re.compile(
-    r"EVAL_DATA|FAILPOINT|TARGET|TOKEN|TIMEOUT"  # read by the tests, by the store and by the client's command
-    r"|SERVER_.*|SERVICE_.*|PORT(_.*)?"  # what Kubernetes sets in a pod beside a Service named "baznashr"
+    r"EVAL_DATA|SERVER|TOKEN"  # read by the tests and by the client's command
+    r"|(SERVER_)?(SERVICE_.*|PORT(_.*)?)"  # set by Kubernetes beside a Service named "baznashr" or "baznashr-server"
 )
 
 
