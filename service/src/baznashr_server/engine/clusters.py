@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from baznashr.types import Policy
-from baznashr_server.engine.corpus import NOT_INDEXED, WITH_PASSAGES, LoadedCorpus, entry_of
+from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES, LoadedCorpus, entry_of
 from baznashr_server.engine.writer import Changes
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
@@ -31,38 +29,47 @@ def join(store: Store, corpus: LoadedCorpus, row: DocumentRow) -> None:
         store.update_cluster(cluster.cluster, row.row, pinned=False)
 
 
+def found(store: Store, row: DocumentRow) -> int:
+    """Make a document the centre of a cluster of its own and return the cluster's number."""
+    cluster = store.next_row()
+    store.insert_cluster(cluster, row.corpus, row.row)
+    store.set_cluster(row.row, cluster)
+    return cluster
+
+
+def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
+    """Settle a cluster that *row* is leaving: promote the next copy into the tables, the next member to canonical."""
+    rest = [member for member in store.members(row.cluster, limit=-1) if member.row != row.row]
+    if not rest:
+        store.delete_cluster(row.cluster)
+        return
+    if row.indexed:
+        copy = next((member for member in rest if member.digest == row.digest), None)
+        if copy is not None and copy.row not in corpus.index:
+            index_as(store, changes, corpus, copy, WITH_BANDS)
+    cluster = store.cluster(row.cluster)
+    if cluster is not None and cluster.canonical == row.row:
+        heir = min(rest, key=lambda member: seniority(member, corpus.policy))
+        store.update_cluster(cluster.cluster, heir.row, pinned=False)
+        current = store.document_at(heir.row)
+        if current is not None and current.indexed == WITH_BANDS:
+            index_as(store, changes, corpus, current, WITH_PASSAGES)
+
+
 def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
-    """Delete a document; promote the next copy into the tables and the next member to canonical."""
+    """Delete a document and settle its cluster."""
     if row.row in corpus.index:
         changes.remove(corpus, entry_of(row))
     store.delete_document(row.row)
     changes.after_commit.append(lambda: _count(corpus, -1))
-    members = store.members(row.cluster, limit=-1)
-    if not members:
-        store.delete_cluster(row.cluster)
-        return
-    if row.indexed:
-        copy = next((member for member in members if member.digest == row.digest), None)
-        if copy is not None and copy.row not in corpus.index:
-            _index_as(store, changes, corpus, copy, row.indexed)
-    cluster = store.cluster(row.cluster)
-    if cluster is not None and cluster.canonical == row.row:
-        heir = _senior(members, corpus.policy)
-        store.update_cluster(cluster.cluster, heir.row, pinned=False)
-        current = store.document_at(heir.row)
-        if current is not None and current.indexed not in {NOT_INDEXED, WITH_PASSAGES}:
-            _index_as(store, changes, corpus, current, WITH_PASSAGES)
+    leave(store, changes, corpus, row)
 
 
 def _count(corpus: LoadedCorpus, change: int) -> None:
     corpus.documents += change
 
 
-def _senior(members: Iterable[DocumentRow], policy: Policy) -> DocumentRow:
-    return min(members, key=lambda member: seniority(member, policy))
-
-
-def _index_as(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow, indexed: int) -> None:
+def index_as(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow, indexed: int) -> None:
     """Enter a stored document into the tables as far as *indexed* says, instead of as far as it is."""
     if row.row in corpus.index:
         changes.remove(corpus, entry_of(row))

@@ -33,6 +33,7 @@ def entry_of(row: DocumentRow) -> Entry:
         passages=passages if row.indexed == WITH_PASSAGES else passages[:0],
         letters=row.letters,
         published=row.time,
+        source=row.source,
     )
 
 

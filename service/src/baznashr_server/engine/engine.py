@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from threading import Lock
 from typing import Self, TypeVar, cast
 
-from baznashr.errors import CorpusExists, CorpusNotFound, DocumentNotFound, LimitReached, TextNotKept
+from baznashr.errors import DocumentNotFound, TextNotKept
 from baznashr.types import (
     DEFAULT_CORPUS,
     Cluster,
@@ -27,7 +26,8 @@ from baznashr_server.engine import validation
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import Change, Delete, Expire
 from baznashr_server.engine.compare import compare_texts
-from baznashr_server.engine.corpus import LoadedCorpus, load, now_micros
+from baznashr_server.engine.corpora import Corpora
+from baznashr_server.engine.corpus import LoadedCorpus, now_micros
 from baznashr_server.engine.ingest import Ingest, Item, make_item, reused
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
@@ -38,15 +38,14 @@ from baznashr_server.engine.records import (
     document_from_row,
     judgement_from_row,
     override_from_row,
-    policy_to_json,
 )
 from baznashr_server.engine.writer import Changes, Work, Writer
 from baznashr_server.judge.repetition import remove_repeats
-from baznashr_server.limits import MAX_CLUSTER_PAGE, MAX_CORPORA
+from baznashr_server.limits import MAX_CLUSTER_PAGE
 from baznashr_server.profile import FA_1
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DataFolder
-from baznashr_server.store.rows import CorpusRow, DocumentRow
+from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
 
 T = TypeVar("T")
@@ -65,8 +64,7 @@ class Engine:
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
-        self._corpora: dict[str, LoadedCorpus] = {}
-        self._corpora_lock = Lock()
+        self._corpora = Corpora(store, self._change)
         self._writer: Writer
 
     @classmethod
@@ -97,8 +95,7 @@ class Engine:
             folder.release()
             raise
         engine = cls(folder, store, observer or Silence())
-        for row in store.corpora():
-            engine._corpora[row.name] = load(store, row)
+        engine._corpora.load()
         engine._writer = Writer(
             store,
             engine._observer,
@@ -130,30 +127,24 @@ class Engine:
     def sizes(self) -> Mapping[str, Mapping[str, float]]:
         """Return per corpus: documents, indexed, memory_bytes, largest_bucket."""
         return {
-            name: {
+            corpus.name: {
                 "documents": corpus.documents,
                 "indexed": len(corpus.index),
                 "memory_bytes": corpus.index.memory_bytes,
                 "largest_bucket": corpus.index.largest_bucket,
             }
-            for name, corpus in list(self._corpora.items())
+            for corpus in self._corpora
         }
 
-    def _change(self, make: Work) -> object:
-        return self._writer.submit(make).result()
+    def _change(self, work: Work) -> object:
+        return self._writer.submit(work).result()
 
     def _due(self) -> Work | None:
-        for corpus in list(self._corpora.values()):
+        for corpus in self._corpora:
             expire = Expire(self._store, self._bodies, corpus)
             if expire.is_due():
                 return expire
         return None
-
-    def _corpus(self, name: str) -> LoadedCorpus:
-        corpus = self._corpora.get(name)
-        if corpus is None:
-            raise CorpusNotFound("No such corpus.", field="corpus", metadata={"corpus": name})
-        return corpus
 
     def create_corpus(
         self, name: str, *, window_days: int = 0, keep_text: bool = True, policy: Policy | None = None
@@ -164,88 +155,26 @@ class Engine:
             CorpusExists: The name is taken.
             LimitReached: There are as many corpora as there may be.
         """
-        validation.check_corpus_name(name)
-        validation.check_window(window_days)
-        policy = policy or Policy()
-        validation.check_policy(policy)
-        row = CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros())
-
-        def create(changes: Changes) -> CorpusRow:
-            if name in self._corpora:
-                raise CorpusExists("The name is taken.", field="name", metadata={"corpus": name})
-            if len(self._corpora) >= MAX_CORPORA:
-                raise LimitReached(f"There are {MAX_CORPORA} corpora, which are the most.")
-            number = self._store.insert_corpus(row)
-            made = next(corpus for corpus in self._store.corpora() if corpus.corpus == number)
-            changes.after_commit.append(lambda: self._corpora.__setitem__(name, LoadedCorpus(made)))
-            return made
-
-        return corpus_from_row(cast("CorpusRow", self._change(Change(create))))
+        return self._corpora.create(name, window_days=window_days, keep_text=keep_text, policy=policy or Policy())
 
     def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
-        return corpus_from_row(self._corpus(name).row)
+        return corpus_from_row(self._corpora[name].row)
 
     def list_corpora(self) -> tuple[Corpus, ...]:
         """Return all corpora by name."""
-        return tuple(corpus_from_row(corpus.row) for _, corpus in sorted(self._corpora.items()))
+        return tuple(corpus_from_row(corpus.row) for corpus in self._corpora)
 
     def update_corpus(self, name: str, *, window_days: int | None = None, policy: Policy | None = None) -> Corpus:
         """Change a corpus's window or policy; judgements already given do not change."""
-        if window_days is not None:
-            validation.check_window(window_days)
-        if policy is not None:
-            validation.check_policy(policy)
-
-        def update(changes: Changes) -> CorpusRow:
-            corpus = self._corpus(name)
-            old = corpus.row
-            text = old.policy if policy is None else policy_to_json(policy)
-            row = CorpusRow(
-                old.corpus,
-                old.name,
-                old.window_days if window_days is None else window_days,
-                old.keep_text,
-                text,
-                old.policy_revision + (text != old.policy),
-                old.created,
-            )
-            self._store.update_corpus(row)
-            changes.after_commit.append(lambda: corpus.change(row))
-            return row
-
-        return corpus_from_row(cast("CorpusRow", self._change(Change(update))))
+        return self._corpora.update(name, window_days=window_days, policy=policy)
 
     def delete_corpus(self, name: str) -> None:
         """Delete a corpus with all its documents; deleting the default one leaves it empty."""
-
-        def delete(changes: Changes) -> None:
-            corpus = self._corpus(name)
-            self._store.delete_corpus(corpus.row.corpus)
-            if name == DEFAULT_CORPUS:
-                self._store.insert_corpus(corpus.row)
-                row = next(row for row in self._store.corpora() if row.name == name)
-                changes.after_commit.append(lambda: self._corpora.__setitem__(name, LoadedCorpus(row)))
-            else:
-                changes.after_commit.append(lambda: self._corpora.__delitem__(name))
-
-        self._change(Change(delete))
+        self._corpora.delete(name)
 
     def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
-        corpus = self._corpus(name)
-        found = self._store.statistics(corpus.row.corpus)
-        return CorpusStats(
-            corpus=name,
-            documents=found["documents"],
-            indexed_documents=found["indexed"],
-            clusters=found["clusters"],
-            verdicts={verdict.value: found["verdicts"].get(verdict.value, 0) for verdict in Verdict},
-            self_repeating=found["self_repeating"],
-            text_bytes=found["text_bytes"],
-            stored_bytes=found["stored_bytes"],
-            memory_bytes=corpus.index.memory_bytes,
-            profile=FA_1.name,
-            newest_published_at=None if found["newest"] is None else from_micros(found["newest"]),
-        )
+        """Count a corpus's documents, by one pass over its rows."""
+        return self._corpora.stats(name)
 
     def submit(
         self, documents: Sequence[Document], corpus: str = DEFAULT_CORPUS, replace: bool = False
@@ -260,7 +189,7 @@ class Engine:
     def _submit(
         self, documents: Sequence[Document], corpus: str, *, replace: bool, batch: bool
     ) -> Future[list[Judgement]]:
-        loaded = self._corpus(corpus)
+        loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
         items = []
@@ -302,7 +231,7 @@ class Engine:
 
     def check(self, item: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
         """Judge a text, or a document, and store nothing. A stored document is answered as ingest would."""
-        loaded = self._corpus(corpus)
+        loaded = self._corpora[corpus]
         prepared = prepare_document(item, self._observer)
         number = loaded.row.corpus
         override = None
@@ -338,7 +267,7 @@ class Engine:
             DocumentNotFound: A StoredId names no document.
             TextNotKept: A StoredId names a document whose text was not kept.
         """
-        loaded = self._corpus(corpus) if corpus else None
+        loaded = self._corpora[corpus] if corpus else None
         with validation.errors_at("earlier"):
             first = prepare_document(self._resolve(earlier), self._observer)
         with validation.errors_at("later"):
@@ -360,7 +289,7 @@ class Engine:
         return document_from_row(row)
 
     def _row(self, document_id: str, corpus: str) -> DocumentRow:
-        row = self._store.document(self._corpus(corpus).row.corpus, document_id)
+        row = self._store.document(self._corpora[corpus].row.corpus, document_id)
         if row is None:
             raise DocumentNotFound(
                 "No such document is stored.", field="id", metadata={"document_id": document_id, "corpus": corpus}
@@ -383,7 +312,7 @@ class Engine:
     def delete(self, document_id: str, corpus: str = DEFAULT_CORPUS) -> bool:
         """Delete a document and return whether it was stored; its cluster finds a new canonical one."""
         validation.check_id(document_id)
-        return bool(self._change(Delete(self._store, self._bodies, self._corpus(corpus), document_id)))
+        return bool(self._change(Delete(self._store, self._bodies, self._corpora[corpus], document_id)))
 
     def list_cluster(self, document_id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = MAX_CLUSTER_PAGE) -> Cluster:
         """Return the cluster of a stored document: its canonical document, then members in order of arrival."""
@@ -406,17 +335,17 @@ class Engine:
         Raises:
             DocumentNotFound: The document or its target is not stored.
         """
-        loaded = self._corpus(corpus)
+        loaded = self._corpora[corpus]
         validation.check_override(override)
 
-        def apply(_: Changes) -> Override:
-            return override_from_row(apply_override(self._store, loaded, override, now_micros()))
+        def apply(changes: Changes) -> Override:
+            return override_from_row(apply_override(self._store, changes, loaded, override, now_micros()))
 
         return cast("Override", self._change(Change(apply)))
 
     def list_overrides(self, corpus: str = DEFAULT_CORPUS) -> tuple[Override, ...]:
         """Return all overrides of a corpus, oldest first."""
-        return tuple(map(override_from_row, self._store.overrides(self._corpus(corpus).row.corpus)))
+        return tuple(map(override_from_row, self._store.overrides(self._corpora[corpus].row.corpus)))
 
     def remove_repeats(self, text: str) -> str:
         """Return *text* without its second copies; unchanged where it repeats nothing."""

@@ -112,6 +112,7 @@ class Ingest:
     def _insert(self, item: Item, judgement: Judgement, cluster: int | None, now: int) -> DocumentRow:
         prepared, document, made = item.prepared, item.prepared.document, item.prepared.fingerprint
         number = self.store.next_row()
+        own = self.store.next_row() if cluster is None else cluster
         row = DocumentRow(
             row=number,
             corpus=self.corpus.row.corpus,
@@ -129,13 +130,13 @@ class Ingest:
             passages=array_to_blob(made.passages),
             letters=int(made.letters.size),
             indexed=self._indexed(judgement, cluster),
-            cluster=number if cluster is None else cluster,
+            cluster=own,
             verdict=judgement.verdict.value,
             judgement=judgement_to_json(judgement),
         )
         self.store.insert_document(row)
         if cluster is None:
-            self.store.insert_cluster(number, row.corpus, number)
+            self.store.insert_cluster(own, row.corpus, number)
         else:
             clusters.join(self.store, self.corpus, row)
         return row

@@ -17,7 +17,8 @@ from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.corpus_index import MIN_SHINGLES, Candidate
 from baznashr_server.judge.body import Body
-from baznashr_server.judge.comparison import COVER, Comparison, compare, matched_spans, number_changes
+from baznashr_server.judge.boilerplate import boilerplate_mask
+from baznashr_server.judge.comparison import COVER, Comparison, Mask, compare, matched_spans, number_changes
 from baznashr_server.judge.rules import (
     NOTHING_COMPARABLE,
     SAME_TEXT,
@@ -192,7 +193,8 @@ class Judge:
             if body is not None:
                 judged = prepared.body
                 with timed(self._observer, "verify"):
-                    comparison = compare(judged, body)
+                    mask = self._mask(corpus, judged)
+                    comparison = compare(judged, body, mask, self._mask(corpus, body) if mask is not None else None)
             known = evidence[row_number] = (row, comparison)
         row, comparison = known
         thresholds = corpus.policy.thresholds
@@ -208,6 +210,11 @@ class Judge:
         elif similarity >= thresholds.near_duplicate:
             verdict = Verdict.NEAR_DUPLICATE
         return Finding(row, Ruling(verdict, SAME_TEXT if same_text else SIGNATURES_AGREE), similarity, None)
+
+    def _mask(self, corpus: LoadedCorpus, body: Body) -> Mask | None:
+        """Return the letters of a body that the corpus has learned to be boilerplate by now."""
+        passages, _ = body.passages
+        return boilerplate_mask(body, corpus.index.boilerplate(passages, body.source))
 
     def _body(self, row: DocumentRow) -> Body | None:
         body = self._bodies.get(row.row)

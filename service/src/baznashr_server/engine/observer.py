@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from baznashr.types import Judgement
+from baznashr.types import Judgement, Verdict
 
 STAGES = ("fingerprint", "prepare", "lookup", "load", "verify", "store", "commit", "publish")
 """In the order of the work: canonical form to signature; single copy without site lines; tables; stored texts; rows."""
@@ -30,6 +30,9 @@ class Observer(Protocol):
     def limit_bit(self, limit: str) -> None:
         """One of LIMITS left something out."""
 
+    def shadow_differed(self, first: Verdict, second: Verdict) -> None:
+        """The policy's verdict was *first*, the shadow policy's *second*; equal where only `repeated` differs."""
+
 
 class Silence:
     """The observer that reports nothing."""
@@ -44,6 +47,9 @@ class Silence:
         pass
 
     def limit_bit(self, limit: str) -> None:
+        pass
+
+    def shadow_differed(self, first: Verdict, second: Verdict) -> None:
         pass
 
 

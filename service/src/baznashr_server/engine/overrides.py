@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from baznashr.errors import DocumentNotFound, InvalidArgument
 from baznashr.types import Override, OverrideKind
-from baznashr_server.engine.clusters import seniority
-from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine import clusters
+from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES, LoadedCorpus
+from baznashr_server.engine.writer import Changes
 from baznashr_server.store.rows import DocumentRow, OverrideRow
 from baznashr_server.store.store import Store
 
 
-def apply_override(store: Store, corpus: LoadedCorpus, override: Override, now: int) -> OverrideRow:
+def apply_override(store: Store, changes: Changes, corpus: LoadedCorpus, override: Override, now: int) -> OverrideRow:
     """Store the override and move the document to the cluster it belongs to by it."""
     document = _find(store, corpus, override.document_id, "document_id")
     target = _find(store, corpus, override.target_id, "target_id") if override.target_id else None
@@ -25,13 +26,14 @@ def apply_override(store: Store, corpus: LoadedCorpus, override: Override, now: 
             if target is None:
                 raise InvalidArgument("must name the repeated document", reason="INVALID_FIELD", field="target_id")
             if target.cluster != document.cluster:
-                _leave(store, corpus, document)
+                clusters.leave(store, changes, corpus, document)
                 store.set_cluster(document.row, target.cluster)
         case OverrideKind.NOT_REPEAT:
             if target is None or target.cluster == document.cluster:
-                _leave(store, corpus, document)
-                store.set_cluster(document.row, document.row)
-                store.insert_cluster(document.row, document.corpus, document.row)
+                clusters.leave(store, changes, corpus, document)
+                clusters.found(store, document)
+                if document.indexed == WITH_BANDS:
+                    clusters.index_as(store, changes, corpus, document, WITH_PASSAGES)
     return row
 
 
@@ -42,21 +44,3 @@ def _find(store: Store, corpus: LoadedCorpus, document_id: str, field: str) -> D
             "No such document is stored.", field=field, metadata={"document_id": document_id, "corpus": corpus.name}
         )
     return row
-
-
-def _leave(store: Store, corpus: LoadedCorpus, document: DocumentRow) -> None:
-    """Take a document out of its cluster; the most senior of those that stay becomes canonical if it was."""
-    cluster = store.cluster(document.cluster)
-    rest = [member for member in store.members(document.cluster, limit=-1) if member.row != document.row]
-    if not rest:
-        store.delete_cluster(document.cluster)
-    elif cluster is not None and cluster.canonical == document.row:
-        heir = min(rest, key=lambda member: seniority(member, corpus.policy))
-        if document.cluster == document.row:
-            # The founder's row names the cluster; those that stay are named anew by their canonical document.
-            store.delete_cluster(document.cluster)
-            store.insert_cluster(heir.row, document.corpus, heir.row)
-            for member in rest:
-                store.set_cluster(member.row, heir.row)
-        else:
-            store.update_cluster(document.cluster, heir.row, pinned=False)

@@ -36,6 +36,22 @@ def _collect(arrays, keys, crowded, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def boilerplate_kernel(arrays, passages, sources, source, limits):  # type: ignore[no-untyped-def]
+    """Return bool[p]: passages with limits[0] slots or more, or with limits[1] slots of *source* or more."""
+    most, most_of_source = limits
+    flags = np.zeros(passages.size, np.bool_)
+    slots = np.empty(most, np.int64)
+    for p in range(passages.size):
+        count = find_kernel(arrays, passages[p], slots, 0)
+        alike = 0
+        if source != 0:
+            for k in range(count):
+                alike += sources[slots[k]] == source
+        flags[p] = count >= most or alike >= most_of_source
+    return flags
+
+
+@kernel
 def candidate_kernel(band_arrays, band_keys, passage_arrays, passages, crowded, columns, signature, bounds, limit):  # type: ignore[no-untyped-def]
     """Return the best *limit* slots with their estimated similarity and shared passages, best first.
 

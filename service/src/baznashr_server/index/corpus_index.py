@@ -8,6 +8,7 @@ other; checks see only what is durable.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from threading import Lock
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr_server.index.bands import band_keys
-from baznashr_server.index.candidates import candidate_kernel
+from baznashr_server.index.candidates import boilerplate_kernel, candidate_kernel
 from baznashr_server.index.postings import Postings
 from baznashr_server.sketch.fingerprint import Fingerprint
 from baznashr_server.sketch.signature import NUM_PERM
@@ -26,6 +27,8 @@ MAX_BAND_POSTINGS = 64
 """Documents under one band key. A bucket this full belongs to a template; its members share other buckets too."""
 MAX_PASSAGE_POSTINGS = 50
 """Documents under one passage; a passage held by more is boilerplate and no longer leads to candidates."""
+MAX_SOURCE_POSTINGS = 8
+"""Documents of one source under one passage; a passage that more of its stories hold is boilerplate of that source."""
 NO_TIME = np.iinfo(np.int64).min
 MIN_SHINGLES = 8
 """Texts with fewer are found by their digest alone: a band of so small a set says next to nothing."""
@@ -43,6 +46,7 @@ class Entry(NamedTuple):
     letters: int
     published: int
     """Microseconds since 1970, UTC."""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Columns:
         self.sketch = grown("sketch", (NUM_PERM,), np.uint8)
         self.row = grown("row", (), np.int64)
         self.digest = grown("digest", (2,), np.uint64)
+        self.source = grown("source", (), np.uint32)
 
     def put(self, slot: int, entry: Entry) -> None:
         if slot >= self.state.shape[0]:
@@ -85,10 +90,11 @@ class Columns:
         self.sketch[slot] = entry.signature.astype(np.uint8)
         self.row[slot] = entry.row
         self.digest[slot] = np.frombuffer(entry.digest, np.uint64)
+        self.source[slot] = _source_key(entry.source)
 
     @property
     def memory_bytes(self) -> int:
-        arrays = (self.state, self.letters, self.published, self.sketch, self.row, self.digest)
+        arrays = (self.state, self.letters, self.published, self.sketch, self.row, self.digest, self.source)
         return sum(array.nbytes for array in arrays)
 
 
@@ -168,6 +174,14 @@ class CorpusIndex:
                     return int(columns.row[slot])
         return None
 
+    def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
+        """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""
+        with self._lock:
+            limits = (MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS)
+            return boilerplate_kernel(
+                self._passages.arrays, passages, self._columns.source, _source_key(source), limits
+            )
+
     def candidates(
         self, fingerprint: Fingerprint, *, limit: int, pending: bool, earliest: int = NO_TIME
     ) -> list[Candidate]:
@@ -192,6 +206,11 @@ class CorpusIndex:
             )
             rows = columns.row[slots].tolist()
         return [Candidate(*values) for values in zip(rows, estimates.tolist(), counts.tolist(), strict=True)]
+
+
+def _source_key(source: str) -> int:
+    """Return 32 bits that stand for a source, 0 for none."""
+    return int.from_bytes(blake2b(source.encode(), digest_size=4).digest(), "little") | 1 if source else 0
 
 
 def _digest_key(digest: bytes) -> NDArray[np.uint64]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from baznashr_server.judge.align import ShingleTable, shingle_letters, shingle_table
 from baznashr_server.judge.repetition import Copy
+from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
+from baznashr_server.sketch.passages import winnow_kernel
 from baznashr_server.text.canonical import Canonical, canonicalise, code_points
 from baznashr_server.text.chrome import chrome_mask
 from baznashr_server.text.numbers import number_arrays
@@ -46,6 +48,13 @@ class Body:
     @cached_property
     def table(self) -> ShingleTable:
         return shingle_table(self.shingles)
+
+    @cached_property
+    def passages(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The winnowed passages of the body's letters, repeats included, and where each starts: both [p], ascending."""
+        hashes = hash_24_grams(hash_8_grams(self.letters))
+        starts = winnow_kernel(hashes)
+        return hashes[starts], starts
 
     @cached_property
     def title_shingles(self) -> NDArray[np.uint32]:

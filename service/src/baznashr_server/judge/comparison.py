@@ -23,6 +23,7 @@ SPAN_GAP = 24
 """Letters between two runs that one span may hold."""
 
 Runs = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 class Cover(NamedTuple):
@@ -47,7 +48,9 @@ class Comparison:
     judged_cover: Cover
     stored_cover: Cover
     longest_run: int
-    """Letters."""
+    """Letters, boilerplate left out."""
+    common_share: float
+    """The lesser of the shares of both texts that are covered, boilerplate included."""
     runs: Runs
     """int64[r, 3]: start in the judged text, start in the stored text, length, in letters; by stored position."""
     numbers: NumberDiff
@@ -57,15 +60,26 @@ class Comparison:
     """Whether all that is shared stands at the very start or the very end of both texts."""
 
 
-def _cover(starts: NDArray[np.int64], lengths: NDArray[np.int64], size: int) -> tuple[Cover, NDArray[np.bool_]]:
+def _cover(
+    starts: NDArray[np.int64], lengths: NDArray[np.int64], size: int, mask: Mask | None
+) -> tuple[Cover, NDArray[np.bool_]]:
+    """Return the cover of a text's own letters, and the covered letters, boilerplate included."""
     covered = covered_kernel(starts, lengths, size, COVER)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], covered.view(np.int8), [0]))))
     for gap_start, gap_end in zip(edges[1:-1:2], edges[2::2], strict=True):
         if gap_end - gap_start <= BRIDGE:
             covered[gap_start:gap_end] = True
-    letters = int(np.count_nonzero(covered))
-    lead = covered[:LEAD]
-    return Cover(letters / max(1, size), letters, float(lead.mean()) if lead.size else 0.0), covered
+    own = covered if mask is None else covered[~mask]
+    letters = int(np.count_nonzero(own))
+    lead = own[:LEAD]
+    return Cover(letters / max(1, own.size), letters, float(lead.mean()) if lead.size else 0.0), covered
+
+
+def _longest(starts: NDArray[np.int64], lengths: NDArray[np.int64], mask: Mask | None) -> int:
+    if mask is None or not lengths.size:
+        return int(lengths.max(initial=0))
+    own = np.concatenate(([0], np.cumsum(~mask)))
+    return int((own[starts + lengths] - own[starts]).max())
 
 
 def _edges_only(covered: NDArray[np.bool_], letters: int) -> bool:
@@ -75,13 +89,18 @@ def _edges_only(covered: NDArray[np.bool_], letters: int) -> bool:
     return letters > 0 and head + tail >= 0.9 * letters
 
 
-def compare(judged: Body, stored: Body) -> Comparison:
-    """Compare the judged text with one stored text; cost is linear in their lengths."""
+def compare(judged: Body, stored: Body, judged_mask: Mask | None = None, stored_mask: Mask | None = None) -> Comparison:
+    """Compare the judged text with one stored text; cost is linear in their lengths.
+
+    Args:
+        judged_mask: bool[m], letters of the judged text that the corpus knows for boilerplate and that do not count.
+        stored_mask: The same of the stored text.
+    """
     shared, runs = overlap(judged.letters, judged.table, stored.letters, stored.shingles)
     own, other = judged.table.distinct, stored.table.distinct
     starts, stored_starts, lengths = (np.ascontiguousarray(runs[:, k]) for k in range(3))
-    judged_cover, covered = _cover(starts, lengths, judged.letters.size)
-    stored_cover, stored_covered = _cover(stored_starts, lengths, stored.letters.size)
+    judged_cover, covered = _cover(starts, lengths, judged.letters.size, judged_mask)
+    stored_cover, stored_covered = _cover(stored_starts, lengths, stored.letters.size, stored_mask)
     titles = None
     if judged.title_shingles.size and stored.title_shingles.size:
         common = np.intersect1d(judged.title_shingles, stored.title_shingles, assume_unique=True).size
@@ -94,7 +113,8 @@ def compare(judged: Body, stored: Body) -> Comparison:
         reverse_containment=shared / max(1, other),
         judged_cover=judged_cover,
         stored_cover=stored_cover,
-        longest_run=int(lengths.max(initial=0)),
+        longest_run=_longest(starts, lengths, judged_mask),
+        common_share=min(float(covered.mean()), float(stored_covered.mean())) if lengths.size else 0.0,
         runs=runs,
         numbers=compare_numbers(judged, stored, runs),
         title_similarity=titles,

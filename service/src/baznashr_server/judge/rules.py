@@ -48,7 +48,7 @@ def judged_share(x: Comparison) -> float:
 
 
 def _has_other_facts(x: Comparison, t: Thresholds) -> bool:
-    broad = x.judged_cover.share >= t.template and x.stored_cover.share >= t.template
+    broad = x.common_share >= t.template
     inside = x.judged_cover.share >= 2 * t.template and len(x.numbers.changed) > 1
     return changed_share(x) >= t.numbers_changed and (broad or inside)
 

@@ -75,8 +75,7 @@ CREATE TABLE overrides(
 ) STRICT, WITHOUT ROWID;
 """
 """Times are microseconds since 1970, UTC. `labels`, `policy` and `judgement` are JSON. `text` is a Zstandard frame.
-`documents.cluster` names the star a document belongs to, by the row that founded it; `clusters.canonical` is the row
-of its centre."""
+`documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its centre."""
 
 
 @cache

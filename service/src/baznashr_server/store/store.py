@@ -39,8 +39,11 @@ class Store:
         self._path = folder.database
         self._writer = connect(self._path, writable=True)
         prepare(self._writer, profile)
-        sequence = "SELECT max(seq) FROM sqlite_sequence WHERE name='documents'"
-        self._last_row = int(self._writer.execute(sequence).get or 0)
+        used = (
+            "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name='documents'), 0),"
+            " coalesce((SELECT max(cluster) FROM clusters), 0))"
+        )
+        self._last_row = int(self._writer.execute(used).get or 0)
         self._writing_thread: int | None = None
         self._local = threading.local()
         self._readers: list[apsw.Connection] = []
@@ -105,7 +108,7 @@ class Store:
             self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
 
     def next_row(self) -> int:
-        """Return a row number higher than any before it."""
+        """Return a number for a document or a cluster, higher than any before it."""
         self._last_row += 1
         return self._last_row
 

@@ -1,0 +1,123 @@
+"""The corpora of a data folder: their rows, and their tables in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import cast
+
+from baznashr.errors import CorpusExists, CorpusNotFound, LimitReached
+from baznashr.types import DEFAULT_CORPUS, Corpus, CorpusStats, Policy, Verdict
+from baznashr_server.engine import validation
+from baznashr_server.engine.changes import Change
+from baznashr_server.engine.corpus import LoadedCorpus, load, now_micros
+from baznashr_server.engine.records import corpus_from_row, policy_to_json
+from baznashr_server.engine.writer import Changes, Work
+from baznashr_server.limits import MAX_CORPORA
+from baznashr_server.profile import FA_1
+from baznashr_server.store.codec import from_micros
+from baznashr_server.store.rows import CorpusRow
+from baznashr_server.store.store import Store
+
+
+class Corpora:
+    """Read from any thread; changed by the writer's alone, once a change is durable."""
+
+    def __init__(self, store: Store, change: Callable[[Work], object]) -> None:
+        self._store = store
+        self._change = change
+        self._loaded: dict[str, LoadedCorpus] = {}
+
+    def load(self) -> None:
+        """Fill the tables of all corpora from the store."""
+        for row in self._store.corpora():
+            self._loaded[row.name] = load(self._store, row)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._loaded
+
+    def __iter__(self) -> Iterator[LoadedCorpus]:
+        """Yield the corpora there are now, by name."""
+        return iter([corpus for _, corpus in sorted(self._loaded.items())])
+
+    def __getitem__(self, name: str) -> LoadedCorpus:
+        corpus = self._loaded.get(name)
+        if corpus is None:
+            raise CorpusNotFound("No such corpus.", field="corpus", metadata={"corpus": name})
+        return corpus
+
+    def _show(self, row: CorpusRow) -> None:
+        self._loaded[row.name] = LoadedCorpus(row)
+
+    def _row(self, name: str) -> CorpusRow:
+        return next(row for row in self._store.corpora() if row.name == name)
+
+    def create(self, name: str, *, window_days: int, keep_text: bool, policy: Policy) -> Corpus:
+        validation.check_corpus_name(name)
+        validation.check_window(window_days)
+        validation.check_policy(policy)
+
+        def create(changes: Changes) -> CorpusRow:
+            if name in self._loaded:
+                raise CorpusExists("The name is taken.", field="name", metadata={"corpus": name})
+            if len(self._loaded) >= MAX_CORPORA:
+                raise LimitReached(f"There are {MAX_CORPORA} corpora, which are the most.")
+            self._store.insert_corpus(
+                CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros())
+            )
+            row = self._row(name)
+            changes.after_commit.append(lambda: self._show(row))
+            return row
+
+        return corpus_from_row(cast("CorpusRow", self._change(Change(create))))
+
+    def update(self, name: str, *, window_days: int | None, policy: Policy | None) -> Corpus:
+        if window_days is not None:
+            validation.check_window(window_days)
+        if policy is not None:
+            validation.check_policy(policy)
+
+        def update(changes: Changes) -> CorpusRow:
+            corpus = self[name]
+            text = corpus.row.policy if policy is None else policy_to_json(policy)
+            row = replace(
+                corpus.row,
+                window_days=corpus.row.window_days if window_days is None else window_days,
+                policy=text,
+                policy_revision=corpus.row.policy_revision + (text != corpus.row.policy),
+            )
+            self._store.update_corpus(row)
+            changes.after_commit.append(lambda: corpus.change(row))
+            return row
+
+        return corpus_from_row(cast("CorpusRow", self._change(Change(update))))
+
+    def delete(self, name: str) -> None:
+        def delete(changes: Changes) -> None:
+            corpus = self[name]
+            self._store.delete_corpus(corpus.row.corpus)
+            if name == DEFAULT_CORPUS:
+                self._store.insert_corpus(corpus.row)
+                row = self._row(name)
+                changes.after_commit.append(lambda: self._show(row))
+            else:
+                changes.after_commit.append(lambda: self._loaded.__delitem__(name))
+
+        self._change(Change(delete))
+
+    def stats(self, name: str) -> CorpusStats:
+        corpus = self[name]
+        found = self._store.statistics(corpus.row.corpus)
+        return CorpusStats(
+            corpus=name,
+            documents=found["documents"],
+            indexed_documents=found["indexed"],
+            clusters=found["clusters"],
+            verdicts={verdict.value: found["verdicts"].get(verdict.value, 0) for verdict in Verdict},
+            self_repeating=found["self_repeating"],
+            text_bytes=found["text_bytes"],
+            stored_bytes=found["stored_bytes"],
+            memory_bytes=corpus.index.memory_bytes,
+            profile=FA_1.name,
+            newest_published_at=None if found["newest"] is None else from_micros(found["newest"]),
+        )
