@@ -66,6 +66,7 @@ def test_what_the_engine_reports_is_counted() -> None:
     observer.committed(3, 0.01)
     observer.stage(STAGES[0], 0.001)
     observer.limit_bit(LIMITS[0])
+    observer.shadow_differed(Verdict.NEW, Verdict.OVERLAP)
     read = metrics.registry.get_sample_value
     assert read("baznashr_verdicts_total", {"verdict": "EXACT"}) == 1
     assert read("baznashr_verdicts_total", {"verdict": "NEW"}) == 1
@@ -75,6 +76,8 @@ def test_what_the_engine_reports_is_counted() -> None:
     assert read("baznashr_commit_documents_sum") == 3
     assert read("baznashr_stage_duration_seconds_count", {"stage": STAGES[0]}) == 1
     assert read("baznashr_limit_hits_total", {"limit": LIMITS[0]}) == 1
+    assert read("baznashr_shadow_differences_total", {"verdict": "NEW", "shadow_verdict": "OVERLAP"}) == 1
+    assert read("baznashr_shadow_differences_total", {"verdict": "OVERLAP", "shadow_verdict": "NEW"}) == 0
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True), st.integers(0, 9), max_size=20))

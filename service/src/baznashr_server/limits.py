@@ -41,3 +41,5 @@ MAX_QUEUED_WRITES = 4096
 """Calls waiting for the writer; the next is told to come back."""
 EXPIRY_BATCH = 256
 """Documents deleted by expiry in one transaction."""
+MAX_SHADOW_DIFFERENCES = 1000
+"""Kept in memory for each corpus with a shadow policy, some 0.5 MB; older ones are only counted."""

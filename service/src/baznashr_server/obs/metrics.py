@@ -134,6 +134,12 @@ class EngineMetrics:
             registry=registry,
         )
         self.limits = Counter("baznashr_limit_hits_total", "Times a limit bit, by limit.", ["limit"], registry=registry)
+        self.shadow_differences = Counter(
+            "baznashr_shadow_differences_total",
+            "Judgements that a shadow policy would have given otherwise; equal verdicts differ in counting as repeated.",
+            ["verdict", "shadow_verdict"],
+            registry=registry,
+        )
         self.read_only = Gauge(
             "baznashr_read_only", "1 while the store takes no writes because one failed.", registry=registry
         )
@@ -141,5 +147,7 @@ class EngineMetrics:
             self.stages.labels(stage)
         for verdict in Verdict:
             self.verdicts.labels(verdict.value)
+            for shadow in Verdict:
+                self.shadow_differences.labels(verdict.value, shadow.value)
         for limit in LIMITS:
             self.limits.labels(limit)

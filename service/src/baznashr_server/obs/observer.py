@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baznashr.types import Judgement
+from baznashr.types import Judgement, Verdict
 from baznashr_server.obs.metrics import EngineMetrics
 
 
@@ -28,3 +28,6 @@ class MetricsObserver:
 
     def limit_bit(self, limit: str) -> None:
         self._metrics.limits.labels(limit).inc()
+
+    def shadow_differed(self, first: Verdict, second: Verdict) -> None:
+        self._metrics.shadow_differences.labels(first.value, second.value).inc()
