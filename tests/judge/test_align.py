@@ -137,11 +137,17 @@ def test_a_run_goes_on_where_the_one_before_left() -> None:
     rng = random.Random(6)
     formula, *parts = (rng.choices(range(1574, 1740), k=size) for size in (30, 50, 50, 50))
     first = parts[0] + formula + parts[1] + formula + parts[2]
-    second = parts[0] + formula + [5] + formula + parts[2]
-    assert check(array(first), array(first)).runs.tolist() == [[0, 0, len(first)]]
-    assert check(array(first), array(second)).runs.tolist()[0] == [0, 0, 80]
-    second = parts[1][:40] + [5] + parts[1][41:] + formula + parts[2]
-    assert [run[0] for run in check(array(first), array(second)).runs.tolist()] == [80, 121]
+    second = parts[1][:-1] + [5] + formula + parts[2]
+    assert check(array(first), array(second)).runs.tolist() == [[80, 0, 49], [130, 50, 80]]
+    assert check(array(first), array(formula)).runs.tolist() == [[50, 0, 30]]
+
+
+def test_runs_may_overlap_by_less_than_a_shingle() -> None:
+    """Two stretches that end and begin with the same few letters are both told whole."""
+    letters = random.Random(7).choices(range(1574, 1740), k=100)
+    first = [*letters[:50], 5, 6, *letters[50 - SIZE + 1 :]]
+    result = check(array(first), array(letters))
+    assert result.runs.tolist() == [[0, 0, 50], [52, 50 - SIZE + 1, 50 + SIZE - 1]]
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 30)), max_size=8), st.integers(0, 31))

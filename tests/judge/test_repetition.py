@@ -129,6 +129,17 @@ def test_a_lightly_edited_second_copy_is_found(seed: int) -> None:
     assert len(rest) < 1.2 * len(letters_of(text))
 
 
+@pytest.mark.parametrize("text", PLAIN)
+def test_an_edit_inside_a_copy_does_not_part_it(text: str) -> None:
+    """A second copy with words changed every hundred letters or so is one span from its first letter to its last."""
+    words = text.split(" ")
+    words[9:-9:18] = ["دگرگون"] * len(words[9:-9:18])
+    second = " ".join(words)
+    answer = repetition(f"{text}\n{second}")
+    assert answer.kinds == (WHOLE,)
+    assert answer.spans == (Span(len(text) + 1, len(text) + len(second)),)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_a_repeated_paragraph_is_found_where_it_is(seed: int) -> None:
     """One of several paragraphs, come again, is PARAGRAPH: one span, its letters the share."""

@@ -31,6 +31,8 @@ def shared(first: Fingerprint, second: Fingerprint) -> set[int]:
 @example([5] * 200)
 @example([1] * 47)
 @example([1] * 48)
+@example([0] + [5] * 60)
+@example([0, 1] + [5] * 200)
 def test_winnowing_equals_brute_force(values: list[int]) -> None:
     """The kernel keeps, once each, the rightmost least hash of every window, and one where no window fits."""
     hashes = np.array(values, np.uint64)
