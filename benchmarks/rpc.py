@@ -29,7 +29,10 @@ CONCURRENCY = (1, 8, 32, 128)
 BATCHES = (16, 64, 256)
 IN_FLIGHT = 2
 """Batches sent and not yet answered."""
-CHUNK = 512
+CHUNK = 128
+"""Documents of the shortest timed stretch; they are made before it."""
+MANY = 512
+"""Documents of one call of `ingest_many`, which sends them in batches of its own."""
 TICKS = os.sysconf("SC_CLK_TCK")
 MESSAGE_OPTIONS = [("grpc.max_receive_message_length", 64 << 20)]
 
@@ -129,7 +132,7 @@ class Load:
         documents, wall, client_cpu, server_cpu = 0, 0.0, 0.0, 0.0
         latencies: list[float] = []
         while wall < self._seconds:
-            chunk = self._feed.take(max(CHUNK, batch * IN_FLIGHT))
+            chunk = self._feed.take(max(CHUNK, batch * workers))
             items: Iterable[Any] = batched(chunk, batch, strict=False) if batch else chunk
             cpu, theirs, start = time.process_time(), self._server.cpu_seconds(), time.perf_counter()
             latencies += await in_parallel(call, items, workers)
@@ -140,13 +143,13 @@ class Load:
         return Result(documents, wall, client_cpu, server_cpu, latencies)
 
     async def measure_many(self, client: AsyncClient) -> Result:
-        """Store documents by `ingest_many`; its latency is that of one chunk of documents."""
+        """Store documents by `ingest_many`; its latency is that of MANY documents."""
 
         async def call(documents: Sequence[Document]) -> None:
             async for _ in client.ingest_many(documents):
                 pass
 
-        return await self.measure(call, 1, CHUNK)
+        return await self.measure(call, 1, MANY)
 
 
 async def ways(load: Load, address: str) -> AsyncIterator[tuple[str, Result]]:
@@ -155,7 +158,7 @@ async def ways(load: Load, address: str) -> AsyncIterator[tuple[str, Result]]:
         await load.measure_many(client)  # warms both sides
         for size in BATCHES:
             yield f"ingest, batches of {size}, {IN_FLIGHT} in flight", await load.measure(raw, IN_FLIGHT, size)
-        yield f"AsyncClient.ingest_many, {CHUNK} documents", await load.measure_many(client)
+        yield f"AsyncClient.ingest_many, {MANY} documents", await load.measure_many(client)
         for workers in CONCURRENCY:
             yield f"ingest, unary, {workers} at once", await load.measure(client.ingest, workers)
         for workers in (1, 32):
