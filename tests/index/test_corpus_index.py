@@ -223,12 +223,18 @@ class CorpusIndexMachine(RuleBasedStateMachine):
         self.index.publish(list(self.model))
         self.model = {row: (own, True, published) for row, (own, _, published) in self.model.items()}
 
+    @rule()
+    def reload(self) -> None:
+        """All made visible, dumped and restored, it is the same index."""
+        self.publish()
+        self.index = CorpusIndex.restored(self.index.dump())
+
     @precondition(lambda self: self.model)
     @rule(data=st.data())
     def remove(self, data: st.DataObject) -> None:
         """A document leaves."""
         row = data.draw(st.sampled_from(sorted(self.model)))
-        self.index.remove(self.entry_of(row))
+        assert self.index.remove(self.entry_of(row)) == self.model[row][1]
         del self.model[row]
 
     @rule(which=st.integers(0, 35), pending=st.booleans(), earliest=st.integers(-3, 4))
