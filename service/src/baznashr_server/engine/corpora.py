@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import cast
 
-from baznashr.errors import CorpusExists, CorpusNotFound, LimitReached
+from baznashr.errors import CorpusExists, CorpusNotFound, InvalidCorpus, LimitReached
 from baznashr.types import DEFAULT_CORPUS, Corpus, CorpusStats, Policy, Verdict
 from baznashr_server.engine import validation
 from baznashr_server.engine.changes import Change
@@ -52,10 +52,15 @@ class Corpora:
     def _row(self, name: str) -> CorpusRow:
         return next(row for row in self._store.corpora() if row.name == name)
 
-    def create(self, name: str, *, window_days: int, keep_text: bool, policy: Policy) -> Corpus:
+    def create(
+        self, name: str, *, window_days: int, keep_text: bool, policy: Policy, shadow_policy: Policy | None
+    ) -> Corpus:
         validation.check_corpus_name(name)
         validation.check_window(window_days)
         validation.check_policy(policy)
+        if shadow_policy is not None:
+            validation.check_policy(shadow_policy, "shadow_policy")
+        shadow = None if shadow_policy is None else policy_to_json(shadow_policy)
 
         def create(changes: Changes) -> CorpusRow:
             if name in self._loaded:
@@ -63,7 +68,7 @@ class Corpora:
             if len(self._loaded) >= MAX_CORPORA:
                 raise LimitReached(f"There are {MAX_CORPORA} corpora, which are the most.")
             self._store.insert_corpus(
-                CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros())
+                CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros(), shadow)
             )
             row = self._row(name)
             changes.after_commit.append(lambda: self._show(row))
@@ -71,20 +76,34 @@ class Corpora:
 
         return corpus_from_row(cast("CorpusRow", self._change(Change(create))))
 
-    def update(self, name: str, *, window_days: int | None, policy: Policy | None) -> Corpus:
+    def update(
+        self,
+        name: str,
+        *,
+        window_days: int | None,
+        policy: Policy | None,
+        shadow_policy: Policy | None,
+        remove_shadow_policy: bool,
+    ) -> Corpus:
         if window_days is not None:
             validation.check_window(window_days)
         if policy is not None:
             validation.check_policy(policy)
+        if shadow_policy is not None:
+            validation.check_policy(shadow_policy, "shadow_policy")
+            if remove_shadow_policy:
+                raise InvalidCorpus("cannot be set and removed", reason="INVALID_POLICY", field="shadow_policy")
 
         def update(changes: Changes) -> CorpusRow:
             corpus = self[name]
             text = corpus.row.policy if policy is None else policy_to_json(policy)
+            shadow = None if remove_shadow_policy else corpus.row.shadow_policy
             row = replace(
                 corpus.row,
                 window_days=corpus.row.window_days if window_days is None else window_days,
                 policy=text,
                 policy_revision=corpus.row.policy_revision + (text != corpus.row.policy),
+                shadow_policy=shadow if shadow_policy is None else policy_to_json(shadow_policy),
             )
             self._store.update_corpus(row)
             changes.after_commit.append(lambda: corpus.change(row))

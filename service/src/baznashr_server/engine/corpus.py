@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from baznashr.types import Policy
+from baznashr.types import Policy, ShadowDifference
+from baznashr_server.engine.recent import Recent
 from baznashr_server.engine.records import policy_from_json, policy_version
 from baznashr_server.index.corpus_index import NO_TIME, CorpusIndex, Entry
+from baznashr_server.limits import MAX_SHADOW_DIFFERENCES
 from baznashr_server.store.codec import passages_from_blob, signature_from_blob
 from baznashr_server.store.rows import CorpusRow, DocumentRow
 from baznashr_server.store.store import Store
@@ -44,10 +46,14 @@ class LoadedCorpus:
     newest: int | None = None
     """The clock: the newest publish time seen, never ahead of the wall clock when it came."""
     documents: int = 0
+    policy: Policy = field(init=False)
+    policy_version: str = field(init=False)
+    shadow_policy: Policy | None = field(init=False, default=None)
+    differences: Recent[ShadowDifference] = field(init=False, default_factory=lambda: Recent(MAX_SHADOW_DIFFERENCES))
+    """What the shadow policy judged otherwise."""
 
     def __post_init__(self) -> None:
-        self.policy: Policy = policy_from_json(self.row.policy)
-        self.policy_version = policy_version(self.row)
+        self.change(self.row)
 
     @property
     def name(self) -> str:
@@ -57,6 +63,10 @@ class LoadedCorpus:
         self.row = row
         self.policy = policy_from_json(row.policy)
         self.policy_version = policy_version(row)
+        shadow = None if row.shadow_policy is None else policy_from_json(row.shadow_policy)
+        if shadow != self.shadow_policy:
+            self.shadow_policy = shadow
+            self.differences = Recent(MAX_SHADOW_DIFFERENCES)
 
     def tick(self, published: int, now: int) -> None:
         """Move the clock to a publish time just seen."""

@@ -11,16 +11,15 @@ from baznashr.errors import DocumentNotFound, TextNotKept
 from baznashr.types import (
     DEFAULT_CORPUS,
     Cluster,
-    ClusterMember,
     Corpus,
     CorpusStats,
     Document,
     Judgement,
     Override,
     Policy,
+    ShadowDifference,
     StoredDocument,
     StoredId,
-    Verdict,
 )
 from baznashr_server.engine import validation
 from baznashr_server.engine.bodies import BodyCache
@@ -37,8 +36,10 @@ from baznashr_server.engine.records import (
     corpus_from_row,
     document_from_row,
     judgement_from_row,
+    member_from_row,
     override_from_row,
 )
+from baznashr_server.engine.shadow import note
 from baznashr_server.engine.writer import Changes, Work, Writer
 from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_CLUSTER_PAGE
@@ -147,7 +148,13 @@ class Engine:
         return None
 
     def create_corpus(
-        self, name: str, *, window_days: int = 0, keep_text: bool = True, policy: Policy | None = None
+        self,
+        name: str,
+        *,
+        window_days: int = 0,
+        keep_text: bool = True,
+        policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
     ) -> Corpus:
         """Create an empty corpus.
 
@@ -155,7 +162,13 @@ class Engine:
             CorpusExists: The name is taken.
             LimitReached: There are as many corpora as there may be.
         """
-        return self._corpora.create(name, window_days=window_days, keep_text=keep_text, policy=policy or Policy())
+        return self._corpora.create(
+            name,
+            window_days=window_days,
+            keep_text=keep_text,
+            policy=policy or Policy(),
+            shadow_policy=shadow_policy,
+        )
 
     def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
         return corpus_from_row(self._corpora[name].row)
@@ -164,9 +177,34 @@ class Engine:
         """Return all corpora by name."""
         return tuple(corpus_from_row(corpus.row) for corpus in self._corpora)
 
-    def update_corpus(self, name: str, *, window_days: int | None = None, policy: Policy | None = None) -> Corpus:
-        """Change a corpus's window or policy; judgements already given do not change."""
-        return self._corpora.update(name, window_days=window_days, policy=policy)
+    def update_corpus(
+        self,
+        name: str,
+        *,
+        window_days: int | None = None,
+        policy: Policy | None = None,
+        shadow_policy: Policy | None = None,
+        remove_shadow_policy: bool = False,
+    ) -> Corpus:
+        """Change a corpus's settings; None leaves one as it is, and judgements already given do not change.
+
+        Args:
+            shadow_policy: Judges every text too, for `shadow_differences`; its index policy and ranks do not matter.
+        """
+        return self._corpora.update(
+            name,
+            window_days=window_days,
+            policy=policy,
+            shadow_policy=shadow_policy,
+            remove_shadow_policy=remove_shadow_policy,
+        )
+
+    def shadow_differences(self, name: str = DEFAULT_CORPUS) -> tuple[ShadowDifference, ...]:
+        """Return the newest judgements that the shadow policy would have given otherwise, the newest first.
+
+        They are kept in memory, at most MAX_SHADOW_DIFFERENCES, while the engine is open and the shadow policy stays.
+        """
+        return self._corpora[name].differences.newest()
 
     def delete_corpus(self, name: str) -> None:
         """Delete a corpus with all its documents; deleting the default one leaves it empty."""
@@ -197,7 +235,9 @@ class Engine:
             with validation.errors_at(f"documents[{number}]" if batch else ""):
                 prepared = prepare_document(document, self._observer)
             items.append(self._judged_item(loaded, prepared))
-        work = Ingest(self._store, self._judge, self._bodies, loaded, items, replace=replace, batch=batch)
+        work = Ingest(
+            self._store, self._judge, self._bodies, loaded, items, self._observer, replace=replace, batch=batch
+        )
         future = cast("Future[list[Judgement]]", self._writer.submit(work))
         future.add_done_callback(self._report)
         return future
@@ -242,9 +282,10 @@ class Engine:
                     raise reused(stored, loaded.name)
                 return judgement_from_row(stored, loaded.name, FA_1.name, replayed=True)
             override = self._store.override(number, prepared.document.id)
-        judgement = self._judge.judge(loaded, prepared, {}, pending=False, override=override).judgement
-        self._observer.judged(judgement)
-        return judgement
+        outcome = self._judge.judge(loaded, prepared, {}, pending=False, override=override)
+        self._observer.judged(outcome.judgement)
+        note(loaded, outcome, self._observer)
+        return outcome.judgement
 
     def check_batch(self, items: Sequence[str | Document], corpus: str = DEFAULT_CORPUS) -> list[Judgement]:
         """Judge up to 256 texts or documents, each against what is stored; they do not see each other."""
@@ -325,7 +366,7 @@ class Engine:
         return Cluster(
             cluster_id=canonical.id,
             canonical_id=canonical.id,
-            members=tuple(_member(member, canonical) for member in [canonical, *others][:limit]),
+            members=tuple(member_from_row(member, canonical) for member in [canonical, *others][:limit]),
             total=self._store.count_members(row.cluster),
         )
 
@@ -352,18 +393,3 @@ class Engine:
         prepared = prepare_document(text, self._observer)
         spans = prepared.repetition.answer.spans
         return remove_repeats(text, spans) if spans else text
-
-
-def _member(row: DocumentRow, canonical: DocumentRow) -> ClusterMember:
-    judgement = judgement_from_row(row, "", FA_1.name, replayed=False)
-    similarity = 1.0 if row.row == canonical.row else 0.0
-    for match in judgement.matches:
-        if match.document_id == canonical.id:
-            similarity = match.similarity
-    return ClusterMember(
-        document_id=row.id,
-        verdict=Verdict(row.verdict),
-        similarity=similarity,
-        source=row.source,
-        published_at=None if row.published is None else from_micros(row.published),
-    )

@@ -18,8 +18,10 @@ from baznashr_server.engine.corpus import (
     now_micros,
 )
 from baznashr_server.engine.judging import Evidence, Judge
+from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.engine.records import judgement_from_row, judgement_to_json, to_json
+from baznashr_server.engine.shadow import note
 from baznashr_server.engine.writer import Changes
 from baznashr_server.profile import FA_1
 from baznashr_server.store.codec import array_to_blob, compress
@@ -58,6 +60,7 @@ class Ingest:
     bodies: BodyCache
     corpus: LoadedCorpus
     items: Sequence[Item]
+    observer: Observer
     replace: bool
     batch: bool
     """Whether errors name the document by its place."""
@@ -95,6 +98,8 @@ class Ingest:
         corpus.tick(now if prepared.published is None else prepared.published, now)
         override = self.store.override(number, prepared.document.id)
         outcome = self.judge.judge(corpus, prepared, item.evidence, pending=True, override=override)
+        if corpus.shadow_policy is not None:
+            changes.after_commit.append(lambda: note(corpus, outcome, self.observer))
         if prepared.published is not None and prepared.published < corpus.earliest():
             return outcome.judgement
         judgement = replace(outcome.judgement, stored=True)

@@ -22,11 +22,11 @@ from baznashr_server.judge.comparison import COVER, Comparison, Mask, compare, m
 from baznashr_server.judge.rules import (
     NOTHING_COMPARABLE,
     SAME_TEXT,
-    SIGNATURES_AGREE,
     TOO_FEW_SHINGLES,
     Ruling,
     is_repeated,
     judge_pair,
+    judge_signatures,
     precedence,
 )
 from baznashr_server.limits import MAX_CANDIDATES, MAX_MATCHES, MAX_NUMBER_CHANGES
@@ -77,6 +77,14 @@ class Finding:
             self.row.row,
         )
 
+    def under(self, thresholds: Thresholds) -> Finding:
+        """Return what the rules say under other thresholds; the same text is the same under all."""
+        if self.ruling.verdict is Verdict.EXACT:
+            return self
+        if self.comparison is None:
+            return replace(self, ruling=judge_signatures(self.similarity, thresholds))
+        return replace(self, ruling=judge_pair(self.comparison, thresholds))
+
     def match(self) -> Match:
         x = self.comparison
         if x is None:
@@ -97,6 +105,8 @@ class Outcome:
     judgement: Judgement
     cluster: int | None
     """The cluster the document belongs to; None where it heads its own."""
+    compared: tuple[Finding, ...] | None
+    """Everything the text was compared with; None where an editor's word decided."""
 
 
 Evidence = dict[int, tuple[DocumentRow, Comparison | None]]
@@ -147,22 +157,33 @@ class Judge:
             pending: Also see what the writer has stored but not yet made durable; for the writer's thread alone.
             override: What an editor said of the document.
         """
-        findings = self._findings(corpus, prepared, evidence, pending=pending)
-        findings = self._overridden(corpus, prepared, findings, override)
+        compared = self._findings(corpus, prepared, evidence, pending=pending)
+        findings = [finding for finding in compared if finding.ruling.verdict is not Verdict.NEW]
+        word = None if override is None or override.kind == OverrideKind.PIN_CANONICAL else override
+        if word is not None:
+            findings = self._overridden(corpus, prepared, findings, word)
+        judgement, cluster = self._decide(corpus, prepared, findings, evidence)
+        return Outcome(judgement, cluster, tuple(compared) if word is None else None)
+
+    def _decide(
+        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], evidence: Evidence
+    ) -> tuple[Judgement, int | None]:
+        """Return the judgement by the strongest finding, and the cluster to join."""
         findings.sort(key=lambda finding: finding.order)
         if len(findings) > MAX_MATCHES:
             self._observer.limit_bit("matches")
             findings = findings[:MAX_MATCHES]
         if not findings:
             few = prepared.fingerprint.shingle_sequence.size < MIN_SHINGLES
-            return self._outcome(corpus, prepared, Ruling(Verdict.NEW, TOO_FEW_SHINGLES if few else NOTHING_COMPARABLE))
+            nothing = Ruling(Verdict.NEW, TOO_FEW_SHINGLES if few else NOTHING_COMPARABLE)
+            return self._judgement(corpus, prepared, nothing), None
         best = findings[0]
         cluster, canonical, related = None, None, None
         if best.ruling.verdict in MEMBERSHIP:
             cluster, canonical = self._membership(corpus, prepared, findings, evidence)
         if cluster is None:
             related = self._canonical(best.row.cluster)
-        return self._outcome(corpus, prepared, best.ruling, findings, cluster, canonical, related)
+        return self._judgement(corpus, prepared, best.ruling, findings, canonical, related), cluster
 
     def _findings(
         self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence, *, pending: bool
@@ -178,7 +199,7 @@ class Judge:
         if len(candidates) == MAX_CANDIDATES:
             self._observer.limit_bit("candidates")
         found = (self._find(corpus, prepared, candidate.row, evidence) for candidate in candidates)
-        return [finding for finding in found if finding is not None and finding.ruling.verdict is not Verdict.NEW]
+        return [finding for finding in found if finding is not None]
 
     def _find(self, corpus: LoadedCorpus, prepared: Prepared, row_number: int, evidence: Evidence) -> Finding | None:
         """Compare with one stored document; None where it was deleted meanwhile."""
@@ -204,12 +225,8 @@ class Judge:
             return Finding(row, ruling, comparison.similarity, comparison)
         signature = signature_from_blob(row.signature)
         similarity = float(np.count_nonzero(signature == prepared.fingerprint.signature) / signature.size)
-        verdict = Verdict.NEW
-        if same_text:
-            verdict = Verdict.EXACT
-        elif similarity >= thresholds.near_duplicate:
-            verdict = Verdict.NEAR_DUPLICATE
-        return Finding(row, Ruling(verdict, SAME_TEXT if same_text else SIGNATURES_AGREE), similarity, None)
+        ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
+        return Finding(row, ruling, similarity, None)
 
     def _mask(self, corpus: LoadedCorpus, body: Body) -> Mask | None:
         """Return the letters of a body that the corpus has learned to be boilerplate by now."""
@@ -249,10 +266,8 @@ class Judge:
         return row.id if row else None
 
     def _overridden(
-        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow | None
+        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow
     ) -> list[Finding]:
-        if override is None or override.kind == OverrideKind.PIN_CANONICAL:
-            return findings
         target = self._store.document(corpus.row.corpus, override.target_id) if override.target_id else None
         if override.kind == OverrideKind.NOT_REPEAT:
             spared = target.cluster if target else None
@@ -275,19 +290,18 @@ class Judge:
         ]
         return [replace(found, ruling=forced), *others] if found else others
 
-    def _outcome(
+    def _judgement(
         self,
         corpus: LoadedCorpus,
         prepared: Prepared,
         ruling: Ruling,
         findings: list[Finding] | None = None,
-        cluster: int | None = None,
         canonical: str | None = None,
         related: str | None = None,
-    ) -> Outcome:
+    ) -> Judgement:
         findings = findings or []
         comparisons = [finding.comparison for finding in findings if finding.comparison is not None]
-        judgement = Judgement(
+        return Judgement(
             verdict=ruling.verdict,
             repeated=is_repeated(ruling.verdict, corpus.policy),
             reason=ruling.reason,
@@ -302,7 +316,6 @@ class Judge:
             policy=corpus.policy_version,
             digest=prepared.fingerprint.digest,
         )
-        return Outcome(judgement, cluster)
 
 
 def _unverified_share(findings: list[Finding]) -> float:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from baznashr.types import (
+    ClusterMember,
     Corpus,
     Document,
     IndexPolicy,
@@ -59,6 +60,7 @@ def corpus_from_row(row: CorpusRow) -> Corpus:
         policy=policy_from_json(row.policy),
         policy_version=policy_version(row),
         created_at=from_micros(row.created),
+        shadow_policy=None if row.shadow_policy is None else policy_from_json(row.shadow_policy),
     )
 
 
@@ -155,4 +157,20 @@ def judgement_from_row(row: DocumentRow, corpus: str, profile: str, *, replayed:
         profile=profile,
         policy=value["policy"],
         digest=row.digest.hex(),
+    )
+
+
+def member_from_row(row: DocumentRow, canonical: DocumentRow) -> ClusterMember:
+    """Return what a cluster's page shows of a document; its similarity with the canonical one is as of judging."""
+    judgement = judgement_from_row(row, "", "", replayed=False)
+    similarity = 1.0 if row.row == canonical.row else 0.0
+    for match in judgement.matches:
+        if match.document_id == canonical.id:
+            similarity = match.similarity
+    return ClusterMember(
+        document_id=row.id,
+        verdict=Verdict(row.verdict),
+        similarity=similarity,
+        source=row.source,
+        published_at=None if row.published is None else from_micros(row.published),
     )

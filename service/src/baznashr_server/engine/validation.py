@@ -134,17 +134,17 @@ def check_window(days: int) -> None:
         )
 
 
-def check_policy(policy: Policy) -> None:
+def check_policy(policy: Policy, field: str = "policy") -> None:
     if len(policy.source_ranks) > limits.MAX_SOURCE_RANKS:
         raise InvalidCorpus(
-            f"has more than {limits.MAX_SOURCE_RANKS} entries", reason="INVALID_POLICY", field="policy.source_ranks"
+            f"has more than {limits.MAX_SOURCE_RANKS} entries", reason="INVALID_POLICY", field=f"{field}.source_ranks"
         )
     for name in policy.thresholds.__slots__:
         value = getattr(policy.thresholds, name)
         most = 10_000 if name == "passage_letters" else 1
         if not 0 <= value <= most:
             raise InvalidCorpus(
-                f"must lie between 0 and {most}", reason="INVALID_POLICY", field=f"policy.thresholds.{name}"
+                f"must lie between 0 and {most}", reason="INVALID_POLICY", field=f"{field}.thresholds.{name}"
             )
 
 

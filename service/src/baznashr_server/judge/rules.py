@@ -98,6 +98,13 @@ def judge_pair(comparison: Comparison, thresholds: Thresholds) -> Ruling:
     return Ruling(Verdict.NEW, NOTHING_COMPARABLE)
 
 
+def judge_signatures(similarity: float, thresholds: Thresholds) -> Ruling:
+    """Return what a text is to a stored one of which only the signature is kept; *similarity* is estimated from it."""
+    if similarity >= thresholds.near_duplicate:
+        return Ruling(Verdict.NEAR_DUPLICATE, SIGNATURES_AGREE)
+    return Ruling(Verdict.NEW, NOTHING_COMPARABLE)
+
+
 def is_repeated(verdict: Verdict, policy: Policy) -> bool:
     return verdict in policy.repeated_verdicts
 

@@ -136,7 +136,7 @@ class EngineMetrics:
         self.limits = Counter("baznashr_limit_hits_total", "Times a limit bit, by limit.", ["limit"], registry=registry)
         self.shadow_differences = Counter(
             "baznashr_shadow_differences_total",
-            "Judgements that a shadow policy would have given otherwise; equal verdicts differ in counting as repeated.",
+            "Judgements that a shadow policy would give otherwise; equal verdicts differ in what counts as repeated.",
             ["verdict", "shadow_verdict"],
             registry=registry,
         )

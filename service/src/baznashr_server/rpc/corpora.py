@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Literal
 
 from baznashr import wire
+from baznashr.types import Policy
 from baznashr.v1 import corpus_service_pb2 as pb
 from baznashr.v1 import corpus_service_pb2_grpc
 from baznashr_server.engine import Engine
@@ -17,17 +19,27 @@ from baznashr_server.rpc.runner import Runner
 _CORPORA_PAGE = 100
 _MAX_CORPORA_PAGE = 1000
 
+_PolicyField = Literal["policy", "shadow_policy"]
+
 
 def _named() -> AbstractContextManager[None]:
     """Call the corpus by the field that these requests have for it."""
     return errors_at("name", instead_of="corpus")
 
 
+def _policy(request: pb.CreateCorpusRequest | pb.UpdateCorpusRequest, field: _PolicyField) -> Policy | None:
+    with errors_at(field):
+        return wire.policy_from_message(getattr(request, field)) if request.HasField(field) else None
+
+
 def _create(engine: Engine, request: pb.CreateCorpusRequest) -> pb.CreateCorpusResponse:
-    with errors_at("policy"):
-        policy = wire.policy_from_message(request.policy) if request.HasField("policy") else None
-    keep_text = request.keep_text if request.HasField("keep_text") else True
-    corpus = engine.create_corpus(request.name, window_days=request.window_days, keep_text=keep_text, policy=policy)
+    corpus = engine.create_corpus(
+        request.name,
+        window_days=request.window_days,
+        keep_text=request.keep_text if request.HasField("keep_text") else True,
+        policy=_policy(request, "policy"),
+        shadow_policy=_policy(request, "shadow_policy"),
+    )
     return pb.CreateCorpusResponse(corpus=wire.corpus_to_message(corpus))
 
 
@@ -45,11 +57,15 @@ def _list(engine: Engine, request: pb.ListCorporaRequest) -> pb.ListCorporaRespo
 
 
 def _update(engine: Engine, request: pb.UpdateCorpusRequest) -> pb.UpdateCorpusResponse:
-    with errors_at("policy"):
-        policy = wire.policy_from_message(request.policy) if request.HasField("policy") else None
-    window_days = request.window_days if request.HasField("window_days") else None
+    policy, shadow_policy = _policy(request, "policy"), _policy(request, "shadow_policy")
     with _named():
-        corpus = engine.update_corpus(wire.corpus_name(request.name), window_days=window_days, policy=policy)
+        corpus = engine.update_corpus(
+            wire.corpus_name(request.name),
+            window_days=request.window_days if request.HasField("window_days") else None,
+            policy=policy,
+            shadow_policy=shadow_policy,
+            remove_shadow_policy=request.remove_shadow_policy,
+        )
     return pb.UpdateCorpusResponse(corpus=wire.corpus_to_message(corpus))
 
 
@@ -62,6 +78,11 @@ def _delete(engine: Engine, request: pb.DeleteCorpusRequest) -> pb.DeleteCorpusR
 def _stats(engine: Engine, request: pb.GetCorpusStatsRequest) -> pb.GetCorpusStatsResponse:
     stats = engine.corpus_stats(wire.corpus_name(request.corpus))
     return pb.GetCorpusStatsResponse(stats=wire.corpus_stats_to_message(stats))
+
+
+def _shadow_differences(engine: Engine, request: pb.ListShadowDifferencesRequest) -> pb.ListShadowDifferencesResponse:
+    differences = engine.shadow_differences(wire.corpus_name(request.corpus))
+    return pb.ListShadowDifferencesResponse(differences=map(wire.shadow_difference_to_message, differences))
 
 
 class CorpusServicer(corpus_service_pb2_grpc.CorpusServiceServicer):
@@ -85,3 +106,8 @@ class CorpusServicer(corpus_service_pb2_grpc.CorpusServiceServicer):
 
     async def GetCorpusStats(self, request: pb.GetCorpusStatsRequest, context: Context) -> pb.GetCorpusStatsResponse:
         return await self._runner.run(_stats, request)
+
+    async def ListShadowDifferences(
+        self, request: pb.ListShadowDifferencesRequest, context: Context
+    ) -> pb.ListShadowDifferencesResponse:
+        return await self._runner.run(_shadow_differences, request)

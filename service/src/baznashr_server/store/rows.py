@@ -16,6 +16,8 @@ class CorpusRow:
     policy_revision: int
     created: int
     """Microseconds since 1970, as all times here."""
+    shadow_policy: str | None = None
+    """JSON; None where none is on trial."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ CREATE TABLE corpora(
     keep_text INTEGER NOT NULL,
     policy TEXT NOT NULL,
     policy_revision INTEGER NOT NULL,
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL,
+    shadow_policy TEXT
 ) STRICT;
 CREATE TABLE documents(
     row INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -74,8 +75,9 @@ CREATE TABLE overrides(
     PRIMARY KEY(corpus, document_id)
 ) STRICT, WITHOUT ROWID;
 """
-"""Times are microseconds since 1970, UTC. `labels`, `policy` and `judgement` are JSON. `text` is a Zstandard frame.
-`documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its centre."""
+"""Times are microseconds since 1970, UTC. `labels`, `policy`, `shadow_policy` and `judgement` are JSON. `text` is a
+Zstandard frame. `documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its
+centre."""
 
 
 @cache

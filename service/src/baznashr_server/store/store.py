@@ -89,18 +89,19 @@ class Store:
 
     def corpora(self) -> list[CorpusRow]:
         rows = self._reader().execute(
-            "SELECT corpus, name, window_days, keep_text, policy, policy_revision, created FROM corpora ORDER BY corpus"
+            "SELECT corpus, name, window_days, keep_text, policy, policy_revision, created, shadow_policy"
+            " FROM corpora ORDER BY corpus"
         )
-        return [CorpusRow(c, n, w, bool(k), p, r, t) for c, n, w, k, p, r, t in rows]
+        return [CorpusRow(c, n, w, bool(k), *rest) for c, n, w, k, *rest in rows]
 
     def insert_corpus(self, row: CorpusRow) -> int:
-        self._writer.execute("INSERT INTO corpora VALUES(NULL, ?, ?, ?, ?, ?, ?)", astuple(row)[1:])
+        self._writer.execute("INSERT INTO corpora VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)", astuple(row)[1:])
         return self._writer.last_insert_rowid()
 
     def update_corpus(self, row: CorpusRow) -> None:
         self._writer.execute(
-            "UPDATE corpora SET window_days=?, policy=?, policy_revision=? WHERE corpus=?",
-            (row.window_days, row.policy, row.policy_revision, row.corpus),
+            "UPDATE corpora SET window_days=?, policy=?, policy_revision=?, shadow_policy=? WHERE corpus=?",
+            (row.window_days, row.policy, row.policy_revision, row.shadow_policy, row.corpus),
         )
 
     def delete_corpus(self, corpus: int) -> None:
