@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
-import apsw
 import pytest
 
 from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged
@@ -110,7 +109,7 @@ def test_a_profile_with_another_set_of_fields_is_refused(folder: DataFolder) -> 
 
 
 def test_a_flipped_bit_is_noticed(folder: DataFolder) -> None:
-    """A changed bit anywhere in the file is an error or without effect, never a wrong row; in a row it is an error."""
+    """A changed bit anywhere in the file is StoreDamaged or without effect, never a wrong row; in a row it is told."""
     rows = fill(folder)
     whole = folder.database.read_bytes()
     assert whole.find(rows[7].signature) > 0
@@ -125,7 +124,7 @@ def test_a_flipped_bit_is_noticed(folder: DataFolder) -> None:
         folder.database.write_bytes(changed)
         try:
             assert list(read(folder)) == rows
-        except (StoreDamaged, FormatMismatch, apsw.IOError, apsw.CorruptError, apsw.NotADBError):
+        except StoreDamaged:
             noticed.add(position)
         for rest in folder.path.glob("*.sqlite3-*"):
             rest.unlink()
@@ -137,5 +136,5 @@ def test_a_cut_file_is_noticed(folder: DataFolder) -> None:
     fill(folder)
     whole = folder.database.read_bytes()
     folder.database.write_bytes(whole[: len(whole) // PAGE // 2 * PAGE])
-    with pytest.raises((StoreDamaged, apsw.CorruptError, apsw.IOError)):
+    with pytest.raises(StoreDamaged):
         list(read(folder))
