@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 
 COMPILED = """
@@ -33,6 +35,7 @@ print(sorted(set(compiled().items()) ^ set(before.items())))
 """
 
 
+@pytest.mark.timeout(300)  # compiles everything on a fresh machine
 def test_nothing_is_compiled_after_warming_up() -> None:
     """Ingesting, checking, comparing and deleting the samples, and growing the tables, needs no new machine code."""
     samples = ROOT / "tests" / "samples" / "articles.jsonl"

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,11 @@ def corpus(stubs: Stubs, request: pytest.FixtureRequest) -> str:
     name = f"{name}-{next(_NUMBERS)}"
     stubs.corpora.CreateCorpus(corpus_service_pb2.CreateCorpusRequest(name=name))
     return name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give whichever test comes first the time that its server takes to compile the kernels on a fresh machine."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.timeout(300))

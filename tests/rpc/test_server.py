@@ -39,6 +39,7 @@ async def serving(channel: grpc.aio.Channel) -> set[str]:
     return {name for name, health in answer.statuses.items() if health.status == SERVING}
 
 
+@pytest.mark.timeout(300)  # compiles everything on a fresh machine
 def test_nothing_is_served_before_the_engine_is_ready(tmp_path: Path) -> None:
     """Until the tables are filled and the kernels compiled, health is NOT_SERVING and calls are told to come back."""
 
