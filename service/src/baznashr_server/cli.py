@@ -14,6 +14,7 @@ import typer
 
 from baznashr.errors import BaznashrError
 from baznashr_server.settings import Settings, SettingsError, load
+from baznashr_server.tune import cli as tune
 
 app = typer.Typer(
     name="baznashr-server",
@@ -92,6 +93,10 @@ def check_config(config: Config = None, print_config: PrintConfig = False, **fla
     """Say whether the settings can be used; exit code 2 and the reasons where they cannot."""
     settings = _load(config, flags)
     typer.echo(settings.to_toml() if print_config else "The settings can be used.", nl=not print_config)
+
+
+app.command()(tune.tune)
+app.command()(tune.export_overrides)
 
 
 def _print_version(value: bool) -> None:
