@@ -1,0 +1,148 @@
+"""The tables of the corpora between memory and disk: filled, snapshotted, unloaded.
+
+Runs in the writer's thread while it rests, when no transaction is open and the tables are what the store says; only
+the files are written in a thread of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from baznashr_server.engine.corpus import LoadedCorpus, entry_of
+from baznashr_server.index.corpus_index import CorpusIndex
+from baznashr_server.limits import MAX_LOADED_CORPORA, MAX_SNAPSHOT_COPY_BYTES, MIN_SNAPSHOT_DOCUMENTS
+from baznashr_server.profile import FA_1
+from baznashr_server.store import snapshots
+from baznashr_server.store.rows import CorpusRow
+from baznashr_server.store.store import Store
+
+log = logging.getLogger(__name__)
+
+FOLDER = "tables"
+LEAST_REST = 50
+"""Times as long as a snapshot took that none is taken: they cost at most 2 % of the time."""
+
+
+class Tables:
+    def __init__(self, store: Store, folder: Path, snapshot_seconds: float) -> None:
+        self._store = store
+        self._folder = folder / FOLDER
+        self._seconds = snapshot_seconds
+        self._next = time.monotonic() + snapshot_seconds
+        self._saved: dict[int, Mapping[str, Any]] = {}
+        """The header of each corpus's snapshot, as far as this process wrote or read it."""
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
+        self._writing: Future[None] | None = None
+
+    def path(self, corpus: int) -> Path:
+        return self._folder / f"{corpus}.tables"
+
+    def fill(self, row: CorpusRow) -> CorpusIndex:
+        """Return the tables of a corpus, from its snapshot and what came since, or from its documents alone."""
+        index, last = self._from_snapshot(row)
+        for document in self._store.indexed_documents(row.corpus, after=last):
+            index.add(entry_of(document), visible=True)
+        return index
+
+    def _from_snapshot(self, row: CorpusRow) -> tuple[CorpusIndex, int]:
+        try:
+            header, arrays = snapshots.read(self.path(row.corpus))
+            index = CorpusIndex.restored(arrays)
+        except FileNotFoundError:
+            return CorpusIndex(), 0
+        except (OSError, ValueError, KeyError, snapshots.SnapshotDamaged) as error:
+            log.warning("the tables of corpus %s are built anew: their snapshot is unreadable: %s", row.name, error)
+            return CorpusIndex(), 0
+        if header != {**header, **self._header(row.corpus, index.newest_row)}:
+            log.info("the tables of corpus %s are built anew: their snapshot is out of date", row.name)
+            return CorpusIndex(), 0
+        self._saved[row.corpus] = header
+        return index, index.newest_row
+
+    def _header(self, corpus: int, last: int) -> dict[str, Any]:
+        """Return what a snapshot says of itself, if the store's documents up to row *last* are those it holds."""
+        newest = self._store.document_at(last) if last else None
+        return {
+            "profile": FA_1.describe(),
+            "corpus": corpus,
+            "changes": self._store.table_changes(corpus),
+            "indexed": list(self._store.count_indexed(corpus, last)),
+            "digest": newest.digest.hex() if newest else "",
+        }
+
+    def upkeep(self, corpora: Iterable[LoadedCorpus]) -> None:
+        """Unload what has not been used for longest where too much is loaded; begin a snapshot where one is due."""
+        if self._writing is not None and not self._writing.done():
+            return
+        filled = sorted((c for c in corpora if c.tables), key=lambda corpus: corpus.last_used)
+        for corpus in filled[: max(0, len(filled) - MAX_LOADED_CORPORA)]:
+            self._begin(corpus)
+            corpus.unload()
+            if self._writing is not None:
+                return
+        if time.monotonic() >= self._next:
+            for corpus in filled:
+                if corpus.memory_bytes <= MAX_SNAPSHOT_COPY_BYTES and self._begin(corpus, copy=True):
+                    return
+            self._next = time.monotonic() + self._seconds
+
+    def _begin(self, corpus: LoadedCorpus, *, copy: bool = False) -> bool:
+        """Begin to write a snapshot in the background, of a copy where the tables go on changing."""
+        start = time.monotonic()
+        index, number = corpus.tables, corpus.row.corpus
+        if index is None or len(index) < MIN_SNAPSHOT_DOCUMENTS:
+            return False
+        header = self._header(number, index.newest_row)
+        if not self._differs(number, header):
+            return False
+        arrays = {name: array.copy() if copy else array for name, array in index.dump().items()}
+
+        def write() -> None:
+            self._write(number, header, arrays)
+            self._next = time.monotonic() + max(self._seconds, LEAST_REST * (time.monotonic() - start))
+
+        self._writing = self._threads.submit(write)
+        return True
+
+    def _differs(self, corpus: int, header: Mapping[str, Any]) -> bool:
+        saved = self._saved.get(corpus)
+        return saved is None or saved != {**saved, **header}
+
+    def _write(self, corpus: int, header: Mapping[str, Any], arrays: snapshots.Arrays) -> None:
+        try:
+            snapshots.write(self.path(corpus), header, arrays)
+            self._saved[corpus] = header
+        except OSError as error:
+            log.warning("no snapshot of the tables was written: %s", error)
+
+    def forget(self, corpus: int) -> None:
+        """Remove the snapshot of a corpus that is no more, after one that is being written."""
+        self._saved.pop(corpus, None)
+        self._threads.submit(self.path(corpus).unlink, missing_ok=True)
+
+    def keep_only(self, corpora: Iterable[int]) -> None:
+        """Remove what an end without notice may have left behind."""
+        kept = {self.path(corpus) for corpus in corpora}
+        for path in self._folder.glob("*"):
+            if path not in kept:
+                path.unlink()
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+
+    def close(self, corpora: Iterable[LoadedCorpus], *, save: bool) -> None:
+        """Write the snapshots that are out of date, unless what is in memory may not be what is stored."""
+        self._wait()
+        for corpus in corpora:
+            index = corpus.tables
+            if save and index is not None and len(index) >= MIN_SNAPSHOT_DOCUMENTS:
+                header = self._header(corpus.row.corpus, index.newest_row)
+                if self._differs(corpus.row.corpus, header):
+                    self._write(corpus.row.corpus, header, index.dump())
+        self._threads.shutdown()
