@@ -2,6 +2,8 @@
 
 MAX_TEXT_BYTES = 1 << 20
 """Of one text as UTF-8. Longer than any article seen; bounds the work of one call to some 20 ms."""
+MAX_TEXT_LETTERS = 1 << 20
+"""Of one text's canonical form: as many as a text of the greatest size in ASCII has."""
 MAX_BATCH_DOCUMENTS = 256
 """At 256 the cost of a call is spread thin enough; larger batches only hold the writer longer."""
 MAX_MESSAGE_BYTES = 4 << 20
@@ -33,7 +35,7 @@ MAX_ANSWER_BYTES = 32 << 20
 """Of one gRPC answer: a full batch's judgements with all their matches and spans; clients should take as much."""
 MAX_CALLS_PER_CONNECTION = 1024
 """Calls open at once on one connection; the client's gRPC holds back the next."""
-MAX_CANDIDATES = 24
+MAX_CANDIDATES = 16
 """Stored texts compared with one judged text: the best by signature and passages. Each costs some 50 microseconds."""
 MAX_NUMBER_CHANGES = 50
 """Listed for one match."""
@@ -43,3 +45,11 @@ EXPIRY_BATCH = 256
 """Documents deleted by expiry in one transaction."""
 MAX_SHADOW_DIFFERENCES = 1000
 """Kept in memory for each corpus with a shadow policy, some 0.5 MB; older ones are only counted."""
+MAX_LOADED_CORPORA = 128
+"""With documents and their tables in memory; those unused for longest are unloaded, and filled again when asked for."""
+MIN_SNAPSHOT_DOCUMENTS = 1000
+"""In tables worth a snapshot; fewer are rebuilt in less time than a file takes."""
+MAX_SNAPSHOT_COPY_BYTES = 512 << 20
+"""Of tables that are copied for a snapshot while serving, for which writes wait 0.1 s; larger ones wait for the end."""
+VACUUM_PAGES = 256
+"""Given back to the file system in one transaction: 2 MiB."""

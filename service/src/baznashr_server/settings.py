@@ -21,7 +21,7 @@ from pydantic_settings import (
 
 ENV_PREFIX = "BAZNASHR_"
 _NOT_OURS = re.compile(
-    r"EVAL_DATA|SERVER|TOKEN"  # read by the tests and by the client's command
+    r"EVAL_DATA|FAILPOINT|SEED|SERVER|TOKEN"  # read by the tests, at failpoints, by the client's command
     r"|(SERVER_)?(SERVICE_.*|PORT(_.*)?)"  # set by Kubernetes beside a Service named "baznashr" or "baznashr-server"
 )
 

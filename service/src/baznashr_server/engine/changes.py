@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.writer import Changes
 from baznashr_server.index.corpus_index import NO_TIME
-from baznashr_server.limits import EXPIRY_BATCH
+from baznashr_server.limits import EXPIRY_BATCH, VACUUM_PAGES
 from baznashr_server.store.store import Store
 
 
@@ -20,6 +21,7 @@ class Change:
 
     make: Callable[[Changes], object]
     documents: int = 0
+    ends_group: bool = False
 
     def __call__(self, changes: Changes) -> object:
         return self.make(changes)
@@ -34,6 +36,7 @@ class Delete:
     corpus: LoadedCorpus
     document_id: str
     documents: int = 1
+    ends_group: bool = False
 
     def __call__(self, changes: Changes) -> bool:
         row = self.store.document(self.corpus.row.corpus, self.document_id)
@@ -41,7 +44,40 @@ class Delete:
             return False
         clusters.remove(self.store, changes, self.corpus, row)
         changes.after_commit.append(lambda: self.bodies.drop(row.row))
+        _erase(self.store, changes)
         return True
+
+
+@dataclass(eq=False)
+class DeleteRows:
+    """Deletes documents by their rows; answers how many were still there."""
+
+    store: Store
+    bodies: BodyCache
+    corpus: LoadedCorpus
+    rows: Sequence[int]
+    ends_group: bool = False
+
+    @property
+    def documents(self) -> int:
+        return len(self.rows)
+
+    def __call__(self, changes: Changes) -> int:
+        deleted = 0
+        for number in self.rows:
+            row = self.store.document_at(number)
+            if row is not None:
+                clusters.remove(self.store, changes, self.corpus, row)
+                changes.after_commit.append(partial(self.bodies.drop, number))
+                deleted += 1
+        _erase(self.store, changes)
+        return deleted
+
+
+def _erase(store: Store, changes: Changes) -> None:
+    """Have the log erased before the caller is answered: what was asked to be deleted is to be nowhere."""
+    if store.erase_log not in changes.after_commit:
+        changes.after_commit.append(store.erase_log)
 
 
 @dataclass(eq=False)
@@ -52,6 +88,7 @@ class Expire:
     bodies: BodyCache
     corpus: LoadedCorpus
     documents: int = 0
+    ends_group: bool = False
 
     def is_due(self) -> bool:
         earliest = self.corpus.earliest()
@@ -65,3 +102,30 @@ class Expire:
                 clusters.remove(self.store, changes, self.corpus, current)
                 self.bodies.drop(row.row)
         return len(rows)
+
+
+@dataclass(eq=False)
+class DeleteDropped:
+    """Deletes a bounded number of documents of dropped corpora."""
+
+    store: Store
+    documents: int = 0
+    ends_group: bool = False
+
+    def __call__(self, changes: Changes) -> int:
+        deleted = self.store.delete_dropped(EXPIRY_BATCH)
+        if deleted < EXPIRY_BATCH:
+            _erase(self.store, changes)
+        return deleted
+
+
+@dataclass(eq=False)
+class GiveBack:
+    """Gives a bounded number of free pages back to the file system."""
+
+    store: Store
+    documents: int = 0
+    ends_group: bool = False
+
+    def __call__(self, changes: Changes) -> None:  # noqa: ARG002 - the tables do not know of pages
+        self.store.give_back(VACUUM_PAGES)

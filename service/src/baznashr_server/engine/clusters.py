@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from baznashr.types import Policy
+from baznashr.types import Cluster, Policy
+from baznashr_server import failpoints
 from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES, LoadedCorpus, entry_of
+from baznashr_server.engine.records import member_from_row
 from baznashr_server.engine.writer import Changes
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
@@ -39,21 +41,34 @@ def found(store: Store, row: DocumentRow) -> int:
 
 def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
     """Settle a cluster that *row* is leaving: promote the next copy into the tables, the next member to canonical."""
-    rest = [member for member in store.members(row.cluster, limit=-1) if member.row != row.row]
-    if not rest:
+    heirs = store.heirs(row.cluster, without=row.row)
+    if not heirs:
         store.delete_cluster(row.cluster)
         return
     if row.indexed:
-        copy = next((member for member in rest if member.digest == row.digest), None)
+        copy = store.copy_in(row.cluster, row.digest, without=row.row)
         if copy is not None and copy.row not in corpus.index:
             index_as(store, changes, corpus, copy, WITH_BANDS)
     cluster = store.cluster(row.cluster)
     if cluster is not None and cluster.canonical == row.row:
-        heir = min(rest, key=lambda member: seniority(member, corpus.policy))
+        heir = min(heirs, key=lambda member: seniority(member, corpus.policy))
         store.update_cluster(cluster.cluster, heir.row, pinned=False)
         current = store.document_at(heir.row)
         if current is not None and current.indexed == WITH_BANDS:
             index_as(store, changes, corpus, current, WITH_PASSAGES)
+
+
+def read(store: Store, row: DocumentRow, limit: int) -> Cluster:
+    """Return the cluster of a document with its first members: the canonical one, then in order of arrival."""
+    cluster = store.cluster(row.cluster)
+    canonical = (store.document_at(cluster.canonical) if cluster else None) or row
+    others = [member for member in store.members(row.cluster, limit) if member.row != canonical.row]
+    return Cluster(
+        cluster_id=canonical.id,
+        canonical_id=canonical.id,
+        members=tuple(member_from_row(member, canonical) for member in [canonical, *others][:limit]),
+        total=store.count_members(row.cluster),
+    )
 
 
 def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
@@ -61,6 +76,7 @@ def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRo
     if row.row in corpus.index:
         changes.remove(corpus, entry_of(row))
     store.delete_document(row.row)
+    failpoints.reach("after_delete")
     changes.after_commit.append(lambda: _count(corpus, -1))
     leave(store, changes, corpus, row)
 

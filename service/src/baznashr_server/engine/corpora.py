@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -10,10 +10,11 @@ from baznashr.errors import CorpusExists, CorpusNotFound, InvalidCorpus, LimitRe
 from baznashr.types import DEFAULT_CORPUS, Corpus, CorpusStats, Policy, Verdict
 from baznashr_server.engine import validation
 from baznashr_server.engine.changes import Change
-from baznashr_server.engine.corpus import LoadedCorpus, load, now_micros
+from baznashr_server.engine.corpus import LoadedCorpus, now_micros
 from baznashr_server.engine.records import corpus_from_row, policy_to_json
+from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.writer import Changes, Work
-from baznashr_server.limits import MAX_CORPORA
+from baznashr_server.limits import MAX_CORPORA, MAX_LOADED_CORPORA
 from baznashr_server.profile import FA_1
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.rows import CorpusRow
@@ -23,15 +24,21 @@ from baznashr_server.store.store import Store
 class Corpora:
     """Read from any thread; changed by the writer's alone, once a change is durable."""
 
-    def __init__(self, store: Store, change: Callable[[Work], object]) -> None:
+    def __init__(self, store: Store, tables: Tables, change: Callable[[Work], object]) -> None:
         self._store = store
+        self._tables = tables
         self._change = change
         self._loaded: dict[str, LoadedCorpus] = {}
 
     def load(self) -> None:
-        """Fill the tables of all corpora from the store."""
+        """Read the corpora and fill the tables of those that have been used last, as many as may be in memory."""
         for row in self._store.corpora():
-            self._loaded[row.name] = load(self._store, row)
+            corpus = self._loaded[row.name] = LoadedCorpus(row, self._tables.fill)
+            corpus.documents, corpus.newest = self._store.count_and_newest(row.corpus)
+        self._tables.keep_only(corpus.row.corpus for corpus in self)
+        used = sorted((corpus for corpus in self if corpus.documents), key=lambda corpus: corpus.newest or 0)
+        for corpus in used[-MAX_LOADED_CORPORA:]:
+            corpus.index  # noqa: B018 - asking for it fills it
 
     def __contains__(self, name: str) -> bool:
         return name in self._loaded
@@ -46,8 +53,20 @@ class Corpora:
             raise CorpusNotFound("No such corpus.", field="corpus", metadata={"corpus": name})
         return corpus
 
+    def sizes(self) -> Mapping[str, Mapping[str, float]]:
+        """Return per corpus: documents, indexed, memory_bytes, largest_bucket; the last three of what is in memory."""
+        return {
+            corpus.name: {
+                "documents": corpus.documents,
+                "indexed": 0 if corpus.tables is None else len(corpus.tables),
+                "memory_bytes": corpus.memory_bytes,
+                "largest_bucket": 0 if corpus.tables is None else corpus.tables.largest_bucket,
+            }
+            for corpus in self
+        }
+
     def _show(self, row: CorpusRow) -> None:
-        self._loaded[row.name] = LoadedCorpus(row)
+        self._loaded[row.name] = LoadedCorpus(row, self._tables.fill)
 
     def _row(self, name: str) -> CorpusRow:
         return next(row for row in self._store.corpora() if row.name == name)
@@ -74,7 +93,7 @@ class Corpora:
             changes.after_commit.append(lambda: self._show(row))
             return row
 
-        return corpus_from_row(cast("CorpusRow", self._change(Change(create))))
+        return corpus_from_row(cast("CorpusRow", self._change(Change(create, ends_group=True))))
 
     def update(
         self,
@@ -109,12 +128,13 @@ class Corpora:
             changes.after_commit.append(lambda: corpus.change(row))
             return row
 
-        return corpus_from_row(cast("CorpusRow", self._change(Change(update))))
+        return corpus_from_row(cast("CorpusRow", self._change(Change(update, ends_group=True))))
 
     def delete(self, name: str) -> None:
         def delete(changes: Changes) -> None:
             corpus = self[name]
-            self._store.delete_corpus(corpus.row.corpus)
+            self._store.drop_corpus(corpus.row.corpus)
+            changes.after_commit.append(lambda: self._tables.forget(corpus.row.corpus))
             if name == DEFAULT_CORPUS:
                 self._store.insert_corpus(corpus.row)
                 row = self._row(name)
@@ -122,7 +142,7 @@ class Corpora:
             else:
                 changes.after_commit.append(lambda: self._loaded.__delitem__(name))
 
-        self._change(Change(delete))
+        self._change(Change(delete, ends_group=True))
 
     def stats(self, name: str) -> CorpusStats:
         corpus = self[name]
@@ -136,7 +156,7 @@ class Corpora:
             self_repeating=found["self_repeating"],
             text_bytes=found["text_bytes"],
             stored_bytes=found["stored_bytes"],
-            memory_bytes=corpus.index.memory_bytes,
+            memory_bytes=corpus.memory_bytes,
             profile=FA_1.name,
             newest_published_at=None if found["newest"] is None else from_micros(found["newest"]),
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 
 from baznashr.types import Policy, ShadowDifference
 from baznashr_server.engine.recent import Recent
@@ -12,7 +14,6 @@ from baznashr_server.index.corpus_index import NO_TIME, CorpusIndex, Entry
 from baznashr_server.limits import MAX_SHADOW_DIFFERENCES
 from baznashr_server.store.codec import passages_from_blob, signature_from_blob
 from baznashr_server.store.rows import CorpusRow, DocumentRow
-from baznashr_server.store.store import Store
 
 NOT_INDEXED, WITH_BANDS, WITH_PASSAGES = 0, 1, 2
 """How far a document is in the tables. Only the heads of clusters have their passages indexed: copies of one story
@@ -39,10 +40,14 @@ def entry_of(row: DocumentRow) -> Entry:
     )
 
 
-@dataclass
+@dataclass(eq=False)
 class LoadedCorpus:
+    """A corpus at hand; its tables are filled when they are first asked for, and again after they were unloaded."""
+
     row: CorpusRow
-    index: CorpusIndex = field(default_factory=CorpusIndex)
+    fill: Callable[[CorpusRow], CorpusIndex] = lambda _: CorpusIndex()
+    """Makes the tables of what is stored. While it runs the corpus does not change: whoever changes it, which is the
+    writer alone, asks for its tables before."""
     newest: int | None = None
     """The clock: the newest publish time seen, never ahead of the wall clock when it came."""
     documents: int = 0
@@ -51,6 +56,11 @@ class LoadedCorpus:
     shadow_policy: Policy | None = field(init=False, default=None)
     differences: Recent[ShadowDifference] = field(init=False, default_factory=lambda: Recent(MAX_SHADOW_DIFFERENCES))
     """What the shadow policy judged otherwise."""
+    tables: CorpusIndex | None = field(init=False, default=None)
+    """None while they are not in memory."""
+    last_used: float = field(init=False, default=0.0)
+    """By the monotonic clock."""
+    _filling: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.change(self.row)
@@ -58,6 +68,28 @@ class LoadedCorpus:
     @property
     def name(self) -> str:
         return self.row.name
+
+    @property
+    def index(self) -> CorpusIndex:
+        """The tables, in memory from now on."""
+        self.last_used = time.monotonic()
+        tables = self.tables
+        if tables is None:
+            with self._filling:
+                tables = self.tables
+                if tables is None:
+                    tables = self.tables = self.fill(self.row)
+        return tables
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of the tables; 0 while they are not in memory."""
+        return 0 if self.tables is None else self.tables.memory_bytes
+
+    def unload(self) -> None:
+        """Let go of the tables; for the writer's thread alone, between transactions."""
+        with self._filling:
+            self.tables = None
 
     def change(self, row: CorpusRow) -> None:
         self.row = row
@@ -74,17 +106,12 @@ class LoadedCorpus:
         if self.newest is None or capped > self.newest:
             self.newest = capped
 
+    def set_clock(self, newest: int | None) -> None:
+        """Put the clock where it was before a change that is taken back."""
+        self.newest = newest
+
     def earliest(self) -> int:
         """Return the publish time before which documents are neither matched nor kept."""
         if not self.row.window_days or self.newest is None:
             return NO_TIME
         return self.newest - self.row.window_days * DAY_MICROS
-
-
-def load(store: Store, row: CorpusRow) -> LoadedCorpus:
-    """Build a corpus's tables from the store."""
-    corpus = LoadedCorpus(row)
-    corpus.documents, corpus.newest = store.count_and_newest(row.corpus)
-    for document in store.indexed_documents(row.corpus):
-        corpus.index.add(entry_of(document), visible=True)
-    return corpus

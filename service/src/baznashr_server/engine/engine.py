@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Self, TypeVar, cast
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Self, cast
 
 from baznashr.errors import DocumentNotFound, TextNotKept
 from baznashr.types import (
@@ -21,14 +24,15 @@ from baznashr.types import (
     StoredDocument,
     StoredId,
 )
-from baznashr_server.engine import validation
+from baznashr_server import failpoints
+from baznashr_server.engine import clusters, validation
 from baznashr_server.engine.bodies import BodyCache
-from baznashr_server.engine.changes import Change, Delete, Expire
+from baznashr_server.engine.changes import Change, Delete
 from baznashr_server.engine.compare import compare_texts
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.corpus import LoadedCorpus, now_micros
 from baznashr_server.engine.ingest import Ingest, Item, make_item, reused
-from baznashr_server.engine.judging import Judge
+from baznashr_server.engine.judging import Evidence, Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.overrides import apply_override
 from baznashr_server.engine.prepared import Prepared, prepare_document
@@ -36,20 +40,21 @@ from baznashr_server.engine.records import (
     corpus_from_row,
     document_from_row,
     judgement_from_row,
-    member_from_row,
     override_from_row,
 )
+from baznashr_server.engine.removal import Filter, delete_matching
 from baznashr_server.engine.shadow import note
+from baznashr_server.engine.tables import Tables
+from baznashr_server.engine.upkeep import Upkeep
 from baznashr_server.engine.writer import Changes, Work, Writer
 from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_CLUSTER_PAGE
 from baznashr_server.profile import FA_1
+from baznashr_server.store.backup import Progress, copy_database
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
-
-T = TypeVar("T")
 
 
 class Engine:
@@ -59,13 +64,14 @@ class Engine:
     CorpusNotFound for an unknown corpus, ReadOnly once a write has failed, Unavailable when the writer's queue is full.
     """
 
-    def __init__(self, folder: DataFolder, store: Store, observer: Observer) -> None:
+    def __init__(self, folder: DataFolder, store: Store, observer: Observer, snapshot_seconds: float) -> None:
         self._folder = folder
         self._store = store
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
-        self._corpora = Corpora(store, self._change)
+        self._tables = Tables(store, folder.path, snapshot_seconds)
+        self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer
 
     @classmethod
@@ -76,6 +82,7 @@ class Engine:
         observer: Observer | None = None,
         group_commit_max_documents: int = 512,
         group_commit_wait_ms: float = 0.0,
+        snapshot_seconds: float = 600.0,
     ) -> Self:
         """Open or create the data folder *path*, take it, and fill the tables from the store.
 
@@ -83,34 +90,38 @@ class Engine:
             observer: Told of stages, verdicts and commits.
             group_commit_max_documents: Most documents that share one durable commit.
             group_commit_wait_ms: How long a commit waits for company.
+            snapshot_seconds: Least time between two snapshots of the tables, which speed the next start.
 
         Raises:
             DataFolderInUse: Another engine has it.
             FormatMismatch, ProfileMismatch: Written by a release, or under a profile, that this one cannot read.
             StoreDamaged: The database cannot be read.
         """
-        folder = DataFolder.acquire(path)
-        try:
+        with ExitStack() as undo:
+            folder = DataFolder.acquire(path)
+            undo.callback(folder.release)
             store = Store(folder, FA_1)
-        except BaseException:
-            folder.release()
-            raise
-        engine = cls(folder, store, observer or Silence())
-        engine._corpora.load()
-        engine._writer = Writer(
-            store,
-            engine._observer,
-            max_documents=group_commit_max_documents,
-            wait_seconds=group_commit_wait_ms / 1000,
-            idle=engine._due,
-        )
-        if DEFAULT_CORPUS not in engine._corpora:
-            engine.create_corpus(DEFAULT_CORPUS)
+            undo.callback(store.close)
+            failpoints.reach("after_schema")
+            engine = cls(folder, store, observer or Silence(), snapshot_seconds)
+            engine._corpora.load()
+            engine._writer = Writer(
+                store,
+                engine._observer,
+                max_documents=group_commit_max_documents,
+                wait_seconds=group_commit_wait_ms / 1000,
+                idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables).due,
+            )
+            undo.callback(engine._writer.close)
+            if DEFAULT_CORPUS not in engine._corpora:
+                engine.create_corpus(DEFAULT_CORPUS)
+            undo.pop_all()
         return engine
 
     def close(self) -> None:
         """Finish the changes already taken, and let the folder go."""
         self._writer.close()
+        self._tables.close(self._corpora, save=self.read_only_reason is None)
         self._store.close()
         self._folder.release()
 
@@ -127,25 +138,10 @@ class Engine:
 
     def sizes(self) -> Mapping[str, Mapping[str, float]]:
         """Return per corpus: documents, indexed, memory_bytes, largest_bucket."""
-        return {
-            corpus.name: {
-                "documents": corpus.documents,
-                "indexed": len(corpus.index),
-                "memory_bytes": corpus.index.memory_bytes,
-                "largest_bucket": corpus.index.largest_bucket,
-            }
-            for corpus in self._corpora
-        }
+        return self._corpora.sizes()
 
     def _change(self, work: Work) -> object:
         return self._writer.submit(work).result()
-
-    def _due(self) -> Work | None:
-        for corpus in self._corpora:
-            expire = Expire(self._store, self._bodies, corpus)
-            if expire.is_due():
-                return expire
-        return None
 
     def create_corpus(
         self,
@@ -163,11 +159,7 @@ class Engine:
             LimitReached: There are as many corpora as there may be.
         """
         return self._corpora.create(
-            name,
-            window_days=window_days,
-            keep_text=keep_text,
-            policy=policy or Policy(),
-            shadow_policy=shadow_policy,
+            name, window_days=window_days, keep_text=keep_text, policy=policy or Policy(), shadow_policy=shadow_policy
         )
 
     def get_corpus(self, name: str = DEFAULT_CORPUS) -> Corpus:
@@ -235,9 +227,8 @@ class Engine:
             with validation.errors_at(f"documents[{number}]" if batch else ""):
                 prepared = prepare_document(document, self._observer)
             items.append(self._judged_item(loaded, prepared))
-        work = Ingest(
-            self._store, self._judge, self._bodies, loaded, items, self._observer, replace=replace, batch=batch
-        )
+        fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
+        work = Ingest(*fixed, items, self._observer, replace=replace, batch=batch)
         future = cast("Future[list[Judgement]]", self._writer.submit(work))
         future.add_done_callback(self._report)
         return future
@@ -282,7 +273,7 @@ class Engine:
                     raise reused(stored, loaded.name)
                 return judgement_from_row(stored, loaded.name, FA_1.name, replayed=True)
             override = self._store.override(number, prepared.document.id)
-        outcome = self._judge.judge(loaded, prepared, {}, pending=False, override=override)
+        outcome = self._judge.judge(loaded, prepared, Evidence(), pending=False, override=override)
         self._observer.judged(outcome.judgement)
         note(loaded, outcome, self._observer)
         return outcome.judgement
@@ -355,20 +346,31 @@ class Engine:
         validation.check_id(document_id)
         return bool(self._change(Delete(self._store, self._bodies, self._corpora[corpus], document_id)))
 
+    def delete_where(
+        self,
+        corpus: str = DEFAULT_CORPUS,
+        *,
+        source: str | None = None,
+        published_before: datetime | None = None,
+        published_after: datetime | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete all documents that match all that is given, in batches; return how many, with *dry_run* only that.
+
+        Times count from *published_after* on and before *published_before*, by publish or else arrival time.
+        """
+        loaded, wanted = self._corpora[corpus], Filter(source, published_before, published_after)
+        if dry_run:
+            return len(wanted.rows(self._store, loaded.row.corpus))
+        return delete_matching(self._store, self._bodies, loaded, wanted, self._change)
+
+    def backup(self, target: str | os.PathLike[str], progress: Progress | None = None) -> int:
+        """Copy the store as it is now to the new file *target*, while it is written to; return the file's bytes."""
+        return copy_database(self._folder.database, Path(target), progress)
+
     def list_cluster(self, document_id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = MAX_CLUSTER_PAGE) -> Cluster:
         """Return the cluster of a stored document: its canonical document, then members in order of arrival."""
-        row = self._row(document_id, corpus)
-        cluster = self._store.cluster(row.cluster)
-        canonical = self._store.document_at(cluster.canonical) if cluster else None
-        if canonical is None:
-            canonical = row
-        others = [member for member in self._store.members(row.cluster, limit) if member.row != canonical.row]
-        return Cluster(
-            cluster_id=canonical.id,
-            canonical_id=canonical.id,
-            members=tuple(member_from_row(member, canonical) for member in [canonical, *others][:limit]),
-            total=self._store.count_members(row.cluster),
-        )
+        return clusters.read(self._store, self._row(document_id, corpus), limit)
 
     def override(self, override: Override, corpus: str = DEFAULT_CORPUS) -> Override:
         """Store an editor's word about a document; it wins over the rules from now on.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from baznashr.errors import BaznashrError, DocumentIdReused
 from baznashr.types import IndexPolicy, Judgement, Verdict
+from baznashr_server import failpoints
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.corpus import (
@@ -36,7 +37,7 @@ class Item:
     prepared: Prepared
     frame: bytes | None
     """The compressed text; None where the corpus keeps none."""
-    evidence: Evidence = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 def make_item(prepared: Prepared, *, keep_text: bool) -> Item:
@@ -59,11 +60,13 @@ class Ingest:
     judge: Judge
     bodies: BodyCache
     corpus: LoadedCorpus
+    corpus_named: Callable[[str], LoadedCorpus]
     items: Sequence[Item]
     observer: Observer
     replace: bool
     batch: bool
     """Whether errors name the document by its place."""
+    ends_group: bool = False
 
     @property
     def documents(self) -> int:
@@ -74,7 +77,9 @@ class Ingest:
 
         Raises:
             DocumentIdReused: An id is stored with another text, and it was not asked to replace it.
+            CorpusNotFound: The corpus was deleted while the documents waited.
         """
+        self.corpus = self.corpus_named(self.corpus.name)  # which may have been emptied meanwhile
         answers = []
         for number, item in enumerate(self.items):
             try:
@@ -95,6 +100,8 @@ class Ingest:
             clusters.remove(self.store, changes, corpus, stored)
             item.evidence.pop(stored.row, None)
         now = now_micros()
+        clock = corpus.newest
+        changes.on_undo.append(lambda: corpus.set_clock(clock))
         corpus.tick(now if prepared.published is None else prepared.published, now)
         override = self.store.override(number, prepared.document.id)
         outcome = self.judge.judge(corpus, prepared, item.evidence, pending=True, override=override)
@@ -129,7 +136,7 @@ class Ingest:
             title=document.title,
             url=document.url,
             labels=to_json(dict(document.labels)) if document.labels else "{}",
-            text=item.frame,
+            text=(item.frame or compress(document.text)) if self.corpus.row.keep_text else None,
             text_bytes=len(document.text.encode()),
             signature=array_to_blob(made.signature),
             passages=array_to_blob(made.passages),
@@ -144,6 +151,7 @@ class Ingest:
             self.store.insert_cluster(own, row.corpus, number)
         else:
             clusters.join(self.store, self.corpus, row)
+        failpoints.reach("after_insert")
         return row
 
     def _indexed(self, judgement: Judgement, cluster: int | None) -> int:

@@ -18,7 +18,8 @@ from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.corpus_index import MIN_SHINGLES, Candidate
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
-from baznashr_server.judge.comparison import COVER, Comparison, Mask, compare, matched_spans, number_changes
+from baznashr_server.judge.comparison import NO_MASK, Comparison, Mask, compare, matched_spans, number_changes
+from baznashr_server.judge.cover_kernel import COVER
 from baznashr_server.judge.rules import (
     NOTHING_COMPARABLE,
     SAME_TEXT,
@@ -38,6 +39,12 @@ from baznashr_server.store.store import Store
 MEMBERSHIP = (Verdict.EXACT, Verdict.NEAR_DUPLICATE, Verdict.EXCERPT)
 """Verdicts that make a document a member of the matched document's cluster."""
 OVERRIDDEN = "OVERRIDE"
+SETTLED_SHARE = 0.95
+"""Share of the judged text in one stored article from which no other is asked."""
+ENOUGH_TEMPLATES = 6
+"""Reports of one family that an answer names at least."""
+REPUBLISHED = 0.8
+"""Estimated similarity that a republication reaches and another report of the family does not."""
 
 
 def match_of(document_id: str, ruling: Ruling, x: Comparison) -> Match:
@@ -109,8 +116,11 @@ class Outcome:
     """Everything the text was compared with; None where an editor's word decided."""
 
 
-Evidence = dict[int, tuple[DocumentRow, Comparison | None]]
-"""Comparisons already made for one judged text, by row; rows never change."""
+class Evidence(dict[int, tuple[DocumentRow, Comparison | None]]):
+    """Comparisons already made for one judged text, by row; rows never change."""
+
+    mask: Mask | None = None
+    """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
 
 
 def verify(judged: Body, stored: Body, *, same_text: bool, thresholds: Thresholds) -> tuple[Ruling, Comparison]:
@@ -133,6 +143,21 @@ def new_share(judged: Body, ruling: Ruling, comparisons: list[Comparison]) -> fl
             if length >= COVER:
                 covered[start : start + length] = True
     return 1.0 - float(covered.mean())
+
+
+def _is_settled(findings: list[Finding], following: Candidate) -> bool:
+    """Whether comparing with the *following* candidate, the best that is left, could hardly change the verdict.
+
+    So it is once nearly all of the text was found in one stored article; and in the middle of a family of recurring
+    reports, where a republication of one of them would have stood out by its signature.
+    """
+    if not findings:
+        return False
+    last = findings[-1]
+    if last.ruling.verdict in MEMBERSHIP and last.comparison is not None:
+        return last.ruling.verdict is Verdict.EXACT or last.comparison.judged_cover.share >= SETTLED_SHARE
+    templates = sum(finding.ruling.verdict is Verdict.TEMPLATE for finding in findings)
+    return templates >= ENOUGH_TEMPLATES and following.estimate < REPUBLISHED
 
 
 class Judge:
@@ -195,11 +220,23 @@ class Judge:
             if exact is not None:
                 candidates = [Candidate(exact, 1.0, 0)]
             else:
-                candidates = corpus.index.candidates(made, limit=MAX_CANDIDATES, pending=pending, earliest=earliest)
+                candidates = corpus.index.candidates(
+                    made,
+                    limit=MAX_CANDIDATES,
+                    pending=pending,
+                    source=prepared.document.source,
+                    earliest=earliest,
+                )
         if len(candidates) == MAX_CANDIDATES:
             self._observer.limit_bit("candidates")
-        found = (self._find(corpus, prepared, candidate.row, evidence) for candidate in candidates)
-        return [finding for finding in found if finding is not None]
+        findings: list[Finding] = []
+        for candidate in candidates:
+            if _is_settled(findings, candidate):
+                break
+            finding = self._find(corpus, prepared, candidate.row, evidence)
+            if finding is not None:
+                findings.append(finding)
+        return findings
 
     def _find(self, corpus: LoadedCorpus, prepared: Prepared, row_number: int, evidence: Evidence) -> Finding | None:
         """Compare with one stored document; None where it was deleted meanwhile."""
@@ -214,8 +251,10 @@ class Judge:
             if body is not None:
                 judged = prepared.body
                 with timed(self._observer, "verify"):
-                    mask = self._mask(corpus, judged)
-                    comparison = compare(judged, body, mask, self._mask(corpus, body) if mask is not None else None)
+                    if evidence.mask is None:
+                        evidence.mask = self._mask(corpus, judged)
+                    stored_mask = self._mask(corpus, body) if evidence.mask.size else NO_MASK
+                    comparison = compare(judged, body, evidence.mask, stored_mask)
             known = evidence[row_number] = (row, comparison)
         row, comparison = known
         thresholds = corpus.policy.thresholds
@@ -228,7 +267,7 @@ class Judge:
         ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
         return Finding(row, ruling, similarity, None)
 
-    def _mask(self, corpus: LoadedCorpus, body: Body) -> Mask | None:
+    def _mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
         """Return the letters of a body that the corpus has learned to be boilerplate by now."""
         passages, _ = body.passages
         return boilerplate_mask(body, corpus.index.boilerplate(passages, body.source))
@@ -280,7 +319,7 @@ class Judge:
         if target is None:
             return findings
         forced = Ruling(Verdict.NEAR_DUPLICATE, OVERRIDDEN)
-        found = self._find(corpus, prepared, target.row, {})
+        found = self._find(corpus, prepared, target.row, Evidence())
         others = [
             replace(finding, ruling=Ruling(Verdict.OVERLAP, OVERRIDDEN))
             if finding.ruling.verdict in MEMBERSHIP

@@ -7,12 +7,12 @@ from functools import cached_property
 
 from baznashr.types import Document
 from baznashr_server.engine.observer import Observer, timed
-from baznashr_server.engine.validation import check_document, check_text, empty_text
+from baznashr_server.engine.validation import check_document, check_letters, check_text
 from baznashr_server.judge.body import Body, prepare
 from baznashr_server.judge.repetition import Repetition, find_repetition
-from baznashr_server.sketch.fingerprint import Fingerprint, fingerprint
+from baznashr_server.sketch.fingerprint import Fingerprint, fingerprint_of
 from baznashr_server.store.codec import to_micros
-from baznashr_server.text.canonical import Canonical
+from baznashr_server.text.canonical import Canonical, canonicalise
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,9 @@ def prepare_document(item: str | Document, observer: Observer) -> Prepared:
         check_text(item)
         document = Document(id="", text=item)
     with timed(observer, "fingerprint"):
-        made = fingerprint(document.text)
-        if not made.letters.size:
-            raise empty_text()
-        canonical = Canonical(made.letters, made.offsets)
+        canonical = canonicalise(document.text)
+        check_letters(canonical.letters.size)
+        made = fingerprint_of(canonical)
         repetition = find_repetition(document.text, canonical, document.title, may_repeat=made.repeats_passages)
     published = None if document.published_at is None else to_micros(document.published_at)
     return Prepared(document, made, repetition, published, observer)

@@ -36,8 +36,20 @@ def check_text(text: str) -> None:
         )
 
 
-def empty_text() -> InvalidText:
-    return InvalidText("has no letter and no digit", reason="EMPTY_TEXT", field="text")
+def check_letters(letters: int) -> None:
+    """Refuse a text whose canonical form is empty, or longer than any text of the greatest size should have.
+
+    A ligature such as U+FDFD becomes 19 letters; a text of them would cost twenty times what its size promises.
+    """
+    if not letters:
+        raise InvalidText("has no letter and no digit", reason="EMPTY_TEXT", field="text")
+    if letters > limits.MAX_TEXT_LETTERS:
+        raise InvalidText(
+            f"has {letters} letters in its canonical form, and {limits.MAX_TEXT_LETTERS} are the most",
+            reason="TEXT_TOO_LARGE",
+            field="text",
+            metadata={"letters": str(letters), "limit": str(limits.MAX_TEXT_LETTERS)},
+        )
 
 
 def check_id(document_id: str, field: str = "id") -> None:

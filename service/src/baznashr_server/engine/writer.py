@@ -8,51 +8,69 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import apsw
 
-from baznashr.errors import BaznashrError, InternalError, ReadOnly, Unavailable
+from baznashr.errors import BaznashrError, InternalError, ReadOnly, StoreDamaged, Unavailable
+from baznashr_server import failpoints
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.observer import Observer
 from baznashr_server.index.corpus_index import Entry
 from baznashr_server.limits import MAX_QUEUED_WRITES
 from baznashr_server.store.store import Store
 
+REST_SECONDS = 1.0
+"""Between two looks for what is due in the background while nothing comes."""
+BREATH_SECONDS = 0.01
+"""Between two pieces of it, for callers to come in between."""
+
+
+class _Step(NamedTuple):
+    """An entry put into the tables, or taken out of them."""
+
+    corpus: LoadedCorpus
+    entry: Entry
+    added: bool
+    visible: bool
+    """Whether checks saw an entry that was taken out."""
+
 
 @dataclass
 class Changes:
     """What a transaction did to the tables in memory: shown when it is durable, taken back when it fails."""
 
-    added: list[tuple[LoadedCorpus, Entry]] = field(default_factory=list)
-    removed: list[tuple[LoadedCorpus, Entry]] = field(default_factory=list)
+    steps: list[_Step] = field(default_factory=list)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    on_undo: list[Callable[[], None]] = field(default_factory=list)
 
     def add(self, corpus: LoadedCorpus, entry: Entry) -> None:
         corpus.index.add(entry)
-        self.added.append((corpus, entry))
+        self.steps.append(_Step(corpus, entry, added=True, visible=False))
 
     def remove(self, corpus: LoadedCorpus, entry: Entry) -> None:
-        corpus.index.remove(entry)
-        self.removed.append((corpus, entry))
+        visible = corpus.index.remove(entry)
+        self.steps.append(_Step(corpus, entry, added=False, visible=visible))
 
     def mark(self) -> tuple[int, int, int]:
-        return len(self.added), len(self.removed), len(self.after_commit)
+        return len(self.steps), len(self.after_commit), len(self.on_undo)
 
     def undo(self, mark: tuple[int, int, int] = (0, 0, 0)) -> None:
-        """Take back what was done since *mark*."""
-        added, removed, hooks = mark
-        for corpus, entry in reversed(self.added[added:]):
-            if entry.row in corpus.index:
-                corpus.index.remove(entry)
-        for corpus, entry in self.removed[removed:]:
-            if entry.row not in corpus.index:
-                corpus.index.add(entry, visible=True)
-        del self.added[added:], self.removed[removed:], self.after_commit[hooks:]
+        """Take back what was done since *mark*, the last first."""
+        steps, hooks, undoings = mark
+        for step in reversed(self.steps[steps:]):
+            if step.added:
+                step.corpus.index.remove(step.entry)
+            else:
+                step.corpus.index.add(step.entry, visible=step.visible)
+        for undoing in reversed(self.on_undo[undoings:]):
+            undoing()
+        del self.steps[steps:], self.after_commit[hooks:], self.on_undo[undoings:]
 
     def publish(self) -> None:
-        for corpus, entry in self.added:
-            corpus.index.publish([entry.row])
+        for step in self.steps:
+            if step.added:
+                step.corpus.index.publish([step.entry.row])
         for hook in self.after_commit:
             hook()
 
@@ -63,6 +81,10 @@ class Work(Protocol):
     @property
     def documents(self) -> int:
         """How many documents it stores."""
+
+    @property
+    def ends_group(self) -> bool:
+        """Whether the next change must find in memory what this one did, as after a change of a corpus."""
 
     def __call__(self, changes: Changes) -> object:
         """Make the change inside the open transaction and return its answer."""
@@ -94,9 +116,14 @@ class Writer:
         self._orders: queue.Queue[_Order | None] = queue.Queue(MAX_QUEUED_WRITES)
         self._closed = False
         self._closing = threading.Lock()
-        self.read_only_reason: str | None = None
+        self._failure: str | None = None
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
+
+    @property
+    def read_only_reason(self) -> str | None:
+        """What failed, after which no write is tried; None while writes are taken."""
+        return self._failure or self._store.damage
 
     def submit(self, work: Work) -> Future[object]:
         """Queue a change; its future has the answer once the change is durable.
@@ -121,6 +148,7 @@ class Writer:
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
+        failpoints.reach("before_close")
         with self._closing:
             if self._closed:
                 return
@@ -129,23 +157,30 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        last = False
+        last = is_busy = False
         while not last:
             try:
-                first = self._orders.get(timeout=1.0)
+                first = self._orders.get(timeout=BREATH_SECONDS if is_busy else REST_SECONDS)
             except queue.Empty:
-                self._rest()
+                is_busy = self._rest()
                 continue
             group, last = self._gather(first)
             if group:
                 self._commit(group)
-                self._rest()
+                is_busy = self._rest()
 
-    def _rest(self) -> None:
-        """Do a bounded piece of what is due in the background."""
-        work = self._idle() if self.read_only_reason is None else None
-        if work is not None:
-            self._commit([_Order(work, Future())])
+    def _rest(self) -> bool:
+        """Do a bounded piece of what is due in the background; return whether more may be due."""
+        if self.read_only_reason is not None:
+            return False
+        try:
+            work = self._idle()
+        except (apsw.Error, BaznashrError):
+            return False  # what is due stays due; damage has turned the store read-only
+        if work is None:
+            return False
+        self._commit([_Order(work, Future())])
+        return True
 
     def _gather(self, first: _Order | None) -> tuple[list[_Order], bool]:
         """Return the orders that share the next commit, and whether the writer is to stop after them."""
@@ -157,8 +192,8 @@ class Writer:
             if order.future.set_running_or_notify_cancel():
                 group.append(order)
                 documents += order.work.documents
-            if documents >= self._max_documents:
-                return group, False
+                if documents >= self._max_documents or order.work.ends_group:
+                    return group, False
             try:
                 left = deadline - time.monotonic()
                 order = self._orders.get(timeout=left) if left > 0 else self._orders.get_nowait()
@@ -168,62 +203,69 @@ class Writer:
 
     def _commit(self, group: list[_Order]) -> None:
         changes = Changes()
-        answers: list[tuple[_Order, object]] = []
         start = time.perf_counter()
         try:
             if self.read_only_reason is not None:
                 raise self._read_only()
+            failpoints.reach("before_begin")
             self._store.begin()
-            for order in group:
-                answer = self._apply(order.work, changes)
-                answers.append((order, answer))
+            answers = [self._apply(order.work, changes) for order in group]
             decided = time.perf_counter()
+            failpoints.reach("before_commit")
             self._store.commit()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody may be told that it was stored
             self._fail(error, group, changes)
             return
         committed = time.perf_counter()
-        changes.publish()
-        documents = sum(order.work.documents for order in group)
-        self._observer.stage("store", decided - start)
-        self._observer.stage("commit", committed - decided)
-        self._observer.stage("publish", time.perf_counter() - committed)
-        self._observer.committed(documents, committed - decided)
-        for order, answer in answers:
+        try:
+            failpoints.reach("after_commit")
+            changes.publish()
+        except Exception as error:  # noqa: BLE001 - the tables lag behind the store, which only a restart mends
+            self._failure = f"{type(error).__name__} after a commit"
+            for order in group:
+                order.future.set_exception(_internal(error))
+            return
+        self._observe(group, start, decided, committed)
+        failpoints.reach("after_publish")
+        for order, answer in zip(group, answers, strict=True):
             if isinstance(answer, BaznashrError):
                 order.future.set_exception(answer)
             else:
                 order.future.set_result(answer)
+        failpoints.reach("after_answer")
+
+    def _observe(self, group: list[_Order], start: float, decided: float, committed: float) -> None:
+        self._observer.stage("store", decided - start)
+        self._observer.stage("commit", committed - decided)
+        self._observer.stage("publish", time.perf_counter() - committed)
+        self._observer.committed(sum(order.work.documents for order in group), committed - decided)
 
     def _apply(self, work: Work, changes: Changes) -> object:
-        """Return the answer of one change, or the error for which it was taken back."""
+        """Return the answer of one change, or the error for which it alone was taken back."""
         mark = changes.mark()
         self._store.savepoint()
         try:
             answer = work(changes)
-        except BaznashrError as error:
+        except (apsw.Error, StoreDamaged):
+            raise
+        except Exception as error:  # noqa: BLE001 - the others of the group are not to suffer for it
             self._store.rollback_to_savepoint()
             changes.undo(mark)
-            return error
+            return error if isinstance(error, BaznashrError) else _internal(error)
         self._store.release_savepoint()
         return answer
 
     def _fail(self, error: Exception, group: list[_Order], changes: Changes) -> None:
         """Take everything back. A failed write or fsync leaves the log in doubt: no further write is tried."""
         changes.undo()
-        answer: BaznashrError
-        if isinstance(error, ReadOnly):
-            answer = error
-        elif isinstance(error, apsw.Error):
-            self.read_only_reason = f"{type(error).__name__}: {error}"
-            answer = self._read_only()
-        else:
-            answer = InternalError(f"{type(error).__name__} while storing")
-            answer.__cause__ = error
+        if isinstance(error, apsw.Error | StoreDamaged):
+            self._failure = self._failure or f"{type(error).__name__}: {error}"
+            self._store.keep_log()
         try:
             self._store.rollback()
         except apsw.Error as failure:
-            self.read_only_reason = self.read_only_reason or f"{type(failure).__name__}: {failure}"
+            self._failure = self._failure or f"{type(failure).__name__}: {failure}"
+        answer = self._read_only() if self.read_only_reason is not None else _internal(error)
         for order in group:
             order.future.set_exception(answer)
 
@@ -232,3 +274,9 @@ class Writer:
             "The store takes no writes since one failed; checks go on.",
             metadata={"cause": (self.read_only_reason or "")[:200]},
         )
+
+
+def _internal(error: Exception) -> InternalError:
+    answer = InternalError(f"{type(error).__name__} while storing")
+    answer.__cause__ = error
+    return answer

@@ -25,12 +25,34 @@ def _count(slots, n, table, table_hits):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _collect(arrays, keys, crowded, out):  # type: ignore[no-untyped-def]
-    """Write the slots under all *keys* to *out*, leaving out keys that hold *crowded* slots or more."""
+def _collect(arrays, keys, out):  # type: ignore[no-untyped-def]
+    """Write the slots under all *keys* to *out* and return how many there are."""
     end = 0
     for key in keys:
-        after = find_kernel(arrays, key, out, end)
-        if after - end < crowded:
+        end = find_kernel(arrays, key, out, end)
+    return end
+
+
+@kernel
+def _is_crowded(slots, start, end, sources, source, limits):  # type: ignore[no-untyped-def]
+    """Whether slots[start:end] are limits[0] or more, or hold limits[1] of *source* or more; 0 is no source."""
+    most, most_of_source = limits
+    if end - start >= most:
+        return True
+    alike = 0
+    if source != 0:
+        for k in range(start, end):
+            alike += sources[slots[k]] == source
+    return alike >= most_of_source
+
+
+@kernel
+def _collect_telling(arrays, passages, sources, source, limits, out):  # type: ignore[no-untyped-def]
+    """Write the slots under those *passages* that are not boilerplate to *out* and return how many there are."""
+    end = 0
+    for passage in passages:
+        after = find_kernel(arrays, passage, out, end)
+        if not _is_crowded(out, end, after, sources, source, limits):
             end = after
     return end
 
@@ -38,33 +60,29 @@ def _collect(arrays, keys, crowded, out):  # type: ignore[no-untyped-def]
 @kernel
 def boilerplate_kernel(arrays, passages, sources, source, limits):  # type: ignore[no-untyped-def]
     """Return bool[p]: passages with limits[0] slots or more, or with limits[1] slots of *source* or more."""
-    most, most_of_source = limits
     flags = np.zeros(passages.size, np.bool_)
-    slots = np.empty(most, np.int64)
+    slots = np.empty(limits[0], np.int64)
     for p in range(passages.size):
         count = find_kernel(arrays, passages[p], slots, 0)
-        alike = 0
-        if source != 0:
-            for k in range(count):
-                alike += sources[slots[k]] == source
-        flags[p] = count >= most or alike >= most_of_source
+        flags[p] = _is_crowded(slots, 0, count, sources, source, limits)
     return flags
 
 
 @kernel
-def candidate_kernel(band_arrays, band_keys, passage_arrays, passages, crowded, columns, signature, bounds, limit):  # type: ignore[no-untyped-def]
+def candidate_kernel(band_arrays, band_keys, passage_arrays, passages, limits, columns, signature, bounds, limit):  # type: ignore[no-untyped-def]
     """Return the best *limit* slots with their estimated similarity and shared passages, best first.
 
     Args:
-        columns: (state uint8[s], letters uint32[s], published int64[s], sketch uint8[s, 128]).
-        bounds: (least state, own letters, earliest publish time).
+        limits: slots, and slots of the text's own source, from which a passage is boilerplate.
+        columns: (state uint8[s], letters uint32[s], published int64[s], sketch uint8[s, 128], source uint32[s]).
+        bounds: (least state, own letters, earliest publish time, own source or 0).
     """
-    state, letters, published, sketch = columns
-    least_state, own_letters, earliest = bounds
+    state, letters, published, sketch, sources = columns
+    least_state, own_letters, earliest, source = bounds
     banded = np.empty(min(MAX_HITS, 64 * band_keys.size + 64), np.int64)
-    shared = np.empty(min(MAX_HITS, crowded * passages.size + crowded), np.int64)
-    n_banded = _collect(band_arrays, band_keys, banded.size, banded)
-    n_shared = _collect(passage_arrays, passages, crowded, shared)
+    shared = np.empty(min(MAX_HITS, limits[0] * (passages.size + 1)), np.int64)
+    n_banded = _collect(band_arrays, band_keys, banded)
+    n_shared = _collect_telling(passage_arrays, passages, sources, source, limits, shared)
     size = 16
     while size < 2 * (n_banded + n_shared):
         size *= 2

@@ -7,10 +7,11 @@ other; checks see only what is durable.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +30,13 @@ MAX_PASSAGE_POSTINGS = 50
 """Documents under one passage; a passage held by more is boilerplate and no longer leads to candidates."""
 MAX_SOURCE_POSTINGS = 8
 """Documents of one source under one passage; a passage that more of its stories hold is boilerplate of that source."""
+PASSAGE_LIMITS = (MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS)
 NO_TIME = np.iinfo(np.int64).min
 MIN_SHINGLES = 8
 """Texts with fewer are found by their digest alone: a band of so small a set says next to nothing."""
 
 FIRST_SLOTS = 256
+COLUMNS = ("state", "letters", "published", "sketch", "row", "digest", "source")
 
 
 class Entry(NamedTuple):
@@ -63,26 +66,32 @@ class Columns:
 
     def __init__(self) -> None:
         self.size = 0
-        self._allocate(FIRST_SLOTS)
+        self.state = np.zeros(0, np.uint8)
+        self.letters = np.zeros(0, np.uint32)
+        self.published = np.zeros(0, np.int64)
+        self.sketch = np.zeros((0, NUM_PERM), np.uint8)
+        self.row = np.zeros(0, np.int64)
+        self.digest = np.zeros((0, 2), np.uint64)
+        self.source = np.zeros(0, np.uint32)
 
     def _allocate(self, room: int) -> None:
-        def grown(name: str, shape: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
-            array: NDArray[np.generic] = np.zeros((room, *shape), dtype)
-            if self.size:
-                array[: self.size] = getattr(self, name)[: self.size]
-            return array
+        for name in COLUMNS:
+            old = getattr(self, name)
+            new = np.zeros((room, *old.shape[1:]), old.dtype)
+            new[: self.size] = old[: self.size]
+            setattr(self, name, new)
 
-        self.state = grown("state", (), np.uint8)
-        self.letters = grown("letters", (), np.uint32)
-        self.published = grown("published", (), np.int64)
-        self.sketch = grown("sketch", (NUM_PERM,), np.uint8)
-        self.row = grown("row", (), np.int64)
-        self.digest = grown("digest", (2,), np.uint64)
-        self.source = grown("source", (), np.uint32)
+    def dump(self) -> dict[str, NDArray[np.generic]]:
+        return {name: getattr(self, name)[: self.size] for name in COLUMNS}
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        for name in COLUMNS:
+            setattr(self, name, arrays[name])
+        self.size = self.state.size
 
     def put(self, slot: int, entry: Entry) -> None:
         if slot >= self.state.shape[0]:
-            self._allocate(2 * self.state.shape[0])
+            self._allocate(max(FIRST_SLOTS, 2 * self.state.shape[0]))
         self.size = max(self.size, slot + 1)
         self.state[slot] = PENDING
         self.letters[slot] = entry.letters
@@ -94,8 +103,7 @@ class Columns:
 
     @property
     def memory_bytes(self) -> int:
-        arrays = (self.state, self.letters, self.published, self.sketch, self.row, self.digest, self.source)
-        return sum(array.nbytes for array in arrays)
+        return sum(getattr(self, name).nbytes for name in COLUMNS)
 
 
 class CorpusIndex:
@@ -110,11 +118,36 @@ class CorpusIndex:
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
 
+    def _parts(self) -> dict[str, Postings | Columns]:
+        return {"bands": self._bands, "passages": self._passages, "digests": self._digests, "slots": self._columns}
+
+    def dump(self) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays from which `restored` makes an equal index, its own until it changes; none is PENDING."""
+        with self._lock:
+            arrays = {f"{part}.{name}": a for part, table in self._parts().items() for name, a in table.dump().items()}
+            return {**arrays, "free": np.array(self._free, np.int64)}
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
+        """Return the index that `dump` gave *arrays* of; they become its own."""
+        index = cls()
+        for part, table in index._parts().items():
+            table.restore({key.removeprefix(f"{part}."): a for key, a in arrays.items() if key.startswith(f"{part}.")})
+        live = np.flatnonzero(index._columns.state).tolist()
+        index._slots = dict(zip(index._columns.row[live].tolist(), live, strict=True))
+        index._free = arrays["free"].tolist()
+        return index
+
     def __len__(self) -> int:
         return len(self._slots)
 
     def __contains__(self, row: int) -> bool:
         return row in self._slots
+
+    @property
+    def newest_row(self) -> int:
+        """The highest row in the tables; 0 where they are empty."""
+        return max(self._slots, default=0)
 
     @property
     def memory_bytes(self) -> int:
@@ -151,16 +184,18 @@ class CorpusIndex:
                 if slot is not None:
                     self._columns.state[slot] = VISIBLE
 
-    def remove(self, entry: Entry) -> None:
-        """Take a document out again; its slot is free once no table names it."""
+    def remove(self, entry: Entry) -> bool:
+        """Take a document out again and return whether it was visible; its slot is free once no table names it."""
         with self._lock:
             slot = self._slots.pop(entry.row)
+            visible = bool(self._columns.state[slot] == VISIBLE)
             self._digests.remove(_digest_key(entry.digest), slot)
             if _is_comparable(entry.letters):
                 self._bands.remove(band_keys(entry.signature), slot)
                 self._passages.remove(entry.passages, slot)
             self._columns.state[slot] = FREE
             self._free.append(slot)
+            return visible
 
     def exact(self, digest: bytes, *, pending: bool, earliest: int = NO_TIME) -> int | None:
         """Return the row of an indexed document with this digest, published no earlier than *earliest*."""
@@ -177,20 +212,21 @@ class CorpusIndex:
     def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
         """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""
         with self._lock:
-            limits = (MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS)
-            return boilerplate_kernel(
-                self._passages.arrays, passages, self._columns.source, _source_key(source), limits
-            )
+            key = _source_key(source)
+            return boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
 
     def candidates(
-        self, fingerprint: Fingerprint, *, limit: int, pending: bool, earliest: int = NO_TIME
+        self, fingerprint: Fingerprint, *, limit: int, pending: bool, source: str = "", earliest: int = NO_TIME
     ) -> list[Candidate]:
-        """Return the best *limit* documents that share a band or a passage, best first."""
+        """Return the best *limit* documents that share a band or a passage, best first.
+
+        Passages that are boilerplate of the corpus, or of *source*, do not count.
+        """
         letters = fingerprint.letters.size
         if not _is_comparable(letters):
             return []
         keys = band_keys(fingerprint.signature)
-        bounds = (PENDING if pending else VISIBLE, letters, earliest)
+        bounds = (PENDING if pending else VISIBLE, letters, earliest, _source_key(source))
         columns = self._columns
         with self._lock:
             slots, estimates, counts, _ = candidate_kernel(
@@ -198,8 +234,8 @@ class CorpusIndex:
                 keys,
                 self._passages.arrays,
                 fingerprint.passages,
-                MAX_PASSAGE_POSTINGS,
-                (columns.state, columns.letters, columns.published, columns.sketch),
+                PASSAGE_LIMITS,
+                (columns.state, columns.letters, columns.published, columns.sketch, columns.source),
                 fingerprint.signature,
                 bounds,
                 limit,

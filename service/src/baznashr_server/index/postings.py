@@ -1,7 +1,7 @@
 """A multimap from 64-bit keys to slots in flat arrays, growing one partition at a time.
 
-An entry is one uint64: 32 bits of its key above the slot plus one; zero is empty. A key's low byte names one of 256
-partitions; within it entries lie by linear probing from the home place `key32 * capacity >> 32`, and deletion shifts
+An entry is one uint64: 32 mixed bits of its key above the slot plus one; zero is empty. A key's low byte names one of
+256 partitions; within it entries lie by linear probing from the home place `key32 * capacity >> 32`, and deletion shifts
 followers back, so no tombstone is left (Knuth, TAOCP 3, 6.4, algorithm R). Growth allocates larger partitions for
 all and moves them one by one as documents arrive; a partition is always wholly in the old array or in the new one.
 
@@ -11,6 +11,7 @@ too few, save for keys that hold `max_postings` slots already, to which no more 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from baznashr_server.kernel import kernel
 
 PARTITIONS = 256
 FIRST_CAPACITY = 32
-"""Entries of a partition when the first document comes: 64 KiB a table."""
+"""Entries of a partition when the first document comes: 64 KiB a table, which an empty one does not take."""
 GROWTH = 1.5
 MAX_LOAD = 0.8
 """Linear probing's mean miss costs 13 probes at this load (Knuth), all in one or two cache lines."""
@@ -39,6 +40,16 @@ class Arrays(NamedTuple):
     """bool[256]."""
     counts: NDArray[np.int64]
     """int64[256]: entries of each partition."""
+
+
+@kernel
+def _upper(key):  # type: ignore[no-untyped-def]
+    """Return 32 bits of *key* that spread over the whole range, also where the keys do not.
+
+    Winnowing keeps the least hashes, whose upper bits are all but zero; a product with an odd number is a bijection
+    that carries the lower bits up (Knuth's multiplicative hashing).
+    """
+    return (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
 
 
 @kernel
@@ -67,11 +78,12 @@ def move_partition(arrays, p):  # type: ignore[no-untyped-def]
 
 @kernel
 def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-untyped-def]
-    """Add *slot* under keys[start:]; return the position of the first key whose partition was full, drops, largest.
+    """Add *slot* under keys[start:]; return the first key whose partition was full, entries added, drops, largest.
 
     A key that holds *max_postings* slots is left as it is and counted as a drop.
     """
     old, new, moved, counts = arrays
+    added = 0
     drops = 0
     largest = 0
     for i in range(start, keys.size):
@@ -82,8 +94,8 @@ def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-u
         part = new[p] if moved[p] else old[p]
         size = part.size
         if counts[p] + 1 >= size:
-            return i, drops, largest
-        key32 = key >> np.uint64(32)
+            return i, added, drops, largest
+        key32 = _upper(key)
         at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
         held = 0
         while part[at] != 0:
@@ -95,7 +107,8 @@ def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-u
         largest = max(largest, held + 1)
         part[at] = (key32 << np.uint64(32)) | np.uint64(slot + 1)
         counts[p] += 1
-    return keys.size, drops, largest
+        added += 1
+    return keys.size, added, drops, largest
 
 
 @kernel
@@ -124,7 +137,7 @@ def remove_kernel(arrays, keys, slot):  # type: ignore[no-untyped-def]
         p = np.int64(key & np.uint64(PARTITIONS - 1))
         part = new[p] if moved[p] else old[p]
         size = part.size
-        key32 = key >> np.uint64(32)
+        key32 = _upper(key)
         wanted = (key32 << np.uint64(32)) | np.uint64(slot + 1)
         at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
         while part[at] != 0 and part[at] != wanted:
@@ -143,7 +156,7 @@ def find_kernel(arrays, key, out, start):  # type: ignore[no-untyped-def]
     p = np.int64(key & np.uint64(PARTITIONS - 1))
     part = new[p] if moved[p] else old[p]
     size = part.size
-    key32 = key >> np.uint64(32)
+    key32 = _upper(key)
     at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
     end = start
     while part[at] != 0 and end < out.size:
@@ -158,35 +171,49 @@ def _partitions(capacity: int) -> U64:
     return np.zeros((PARTITIONS, capacity), np.uint64)
 
 
+_EMPTY = _partitions(1)
+"""What all empty multimaps share: a partition of one place is full, so the first insertion makes one of their own."""
+
+
 class Postings:
     """The multimap. Not thread-safe: the corpus index locks around it."""
 
     def __init__(self, max_postings: int) -> None:
         self.max_postings = max_postings
+        self.entries = 0
         self.largest = 0
         """Slots of the fullest key met by an insertion."""
         self.drops = 0
         """Entries not added because their key held `max_postings` slots."""
-        first = _partitions(FIRST_CAPACITY)
-        self.arrays = Arrays(first, first, np.ones(PARTITIONS, np.bool_), np.zeros(PARTITIONS, np.int64))
+        self.arrays = Arrays(_EMPTY, _EMPTY, np.ones(PARTITIONS, np.bool_), np.zeros(PARTITIONS, np.int64))
         self._next = PARTITIONS
         """The partition that growth moves next; PARTITIONS when no growth is under way."""
 
-    @property
-    def entries(self) -> int:
-        return int(self.arrays.counts.sum())
+    def dump(self) -> dict[str, NDArray[np.generic]]:
+        """Return the arrays that make up the multimap, its own until it changes; growth is finished for it."""
+        self._finish_growth()
+        progress = np.array([self.largest, self.drops], np.int64)
+        return {"entries": self.arrays.new, "counts": self.arrays.counts, "met": progress}
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Become the multimap that `dump` gave *arrays* of; they must be this one's alone and writable."""
+        entries, counts = arrays["entries"].view(np.uint64), arrays["counts"].view(np.int64)
+        self.arrays = Arrays(entries, entries, np.ones(PARTITIONS, np.bool_), counts)
+        self.largest, self.drops = map(int, arrays["met"])
+        self.entries = int(counts.sum())
 
     @property
     def memory_bytes(self) -> int:
-        old, new = self.arrays.old, self.arrays.new
-        return new.nbytes + (0 if old is new else old.nbytes)
+        own = {id(array): array.nbytes for array in (self.arrays.old, self.arrays.new) if array is not _EMPTY}
+        return sum(own.values())
 
     def insert(self, keys: U64, slot: int) -> None:
         """Add *slot* under each of *keys* (uint64[k], distinct)."""
         self._grow_a_little()
         start = 0
         while True:
-            start, drops, largest = insert_kernel(self.arrays, keys, slot, self.max_postings, start)
+            start, added, drops, largest = insert_kernel(self.arrays, keys, slot, self.max_postings, start)
+            self.entries += added
             self.drops += drops
             self.largest = max(self.largest, largest)
             if start == keys.size:
@@ -196,7 +223,9 @@ class Postings:
 
     def remove(self, keys: U64, slot: int) -> int:
         """Remove *slot* from under each of *keys*; return how many entries there were."""
-        return int(remove_kernel(self.arrays, keys, slot))
+        removed = int(remove_kernel(self.arrays, keys, slot))
+        self.entries -= removed
+        return removed
 
     def find(self, key: int) -> NDArray[np.int64]:
         """Return the slots under *key*."""
@@ -214,7 +243,7 @@ class Postings:
 
     def _begin_growth(self) -> None:
         old = self.arrays.new
-        new = _partitions(int(old.shape[1] * GROWTH))
+        new = _partitions(max(FIRST_CAPACITY, int(old.shape[1] * GROWTH)))
         self.arrays = Arrays(old, new, np.zeros(PARTITIONS, np.bool_), self.arrays.counts)
         self._next = 0
 

@@ -56,6 +56,30 @@ def table_kernel(shingles):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def distinct_kernel(shingles):  # type: ignore[no-untyped-def]
+    """Return the number of distinct *shingles*: what table_kernel does, without first positions."""
+    size = 16
+    while size < 2 * shingles.size:
+        size *= 2
+    keys = np.zeros(size, np.uint32)
+    mask = np.uint32(size - 1)
+    distinct = 0
+    zero = False
+    for i in range(shingles.size):
+        value = shingles[i]
+        if value == 0:
+            zero = True
+            continue
+        at = value & mask
+        while keys[at] != 0 and keys[at] != value:
+            at = (at + np.uint32(1)) & mask
+        if keys[at] == 0:
+            keys[at] = value
+            distinct += 1
+    return distinct + zero
+
+
+@kernel
 def _same(a, i, b, j, length):  # type: ignore[no-untyped-def]
     if i < 0 or i + length > a.size:
         return False
@@ -121,16 +145,6 @@ def overlap(
 ) -> Overlap:
     """Compare a text, given by its letters and table, with another, given by its letters and shingle sequence."""
     return Overlap(*overlap_kernel(letters, table.keys, table.positions, other_letters, other_shingles))
-
-
-@kernel
-def covered_kernel(starts, lengths, size, least):  # type: ignore[no-untyped-def]
-    """Return bool[size], true for letters inside a run of at least *least* letters."""
-    covered = np.zeros(size, np.bool_)
-    for r in range(starts.size):
-        if lengths[r] >= least:
-            covered[starts[r] : starts[r] + lengths[r]] = True
-    return covered
 
 
 @kernel

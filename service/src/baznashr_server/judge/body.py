@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr_server.judge.align import ShingleTable, shingle_letters, shingle_table
+from baznashr_server.judge.align import ShingleTable, distinct_kernel, shingle_letters, shingle_table
+from baznashr_server.judge.chrome import chrome_mask
 from baznashr_server.judge.repetition import Copy
 from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
 from baznashr_server.sketch.passages import winnow_kernel
 from baznashr_server.text.canonical import Canonical, canonicalise, code_points
-from baznashr_server.text.chrome import chrome_mask
 from baznashr_server.text.numbers import number_arrays
 
 
@@ -57,6 +57,11 @@ class Body:
         return hashes[starts], starts
 
     @cached_property
+    def distinct(self) -> int:
+        """Number of distinct shingles."""
+        return int(distinct_kernel(self.shingles))
+
+    @cached_property
     def title_shingles(self) -> NDArray[np.uint32]:
         """Distinct, ascending."""
         return np.unique(shingle_letters(canonicalise(self.title).letters))
@@ -84,11 +89,13 @@ def prepare(
     """Make *text* ready. Pass its canonical form and second copies where they are at hand already."""
     canonical = canonical or canonicalise(text)
     letters, offsets = canonical
-    dropped = chrome_mask(text, canonical)
+    shingles = shingle_letters(letters)
+    dropped = chrome_mask(text, canonical, shingles)
     if copies:
         dropped = np.zeros(letters.size, np.bool_) if dropped is None else dropped
         for copy in copies:
             dropped[copy.start : copy.end] = True
     if dropped is not None:
         letters, offsets = letters[~dropped], offsets[~dropped]
-    return Body(text, letters, offsets, shingle_letters(letters), title, source)
+        shingles = shingle_letters(letters)
+    return Body(text, letters, offsets, shingles, title, source)

@@ -12,14 +12,14 @@ MAX_SHARE = 0.5
 """Share of a text that may be boilerplate. A text with more is an issue of a recurring report, which the rules know."""
 
 
-def boilerplate_mask(body: Body, flags: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Return bool[m], true for the letters of a learned header and footer; None where there is neither.
+def boilerplate_mask(body: Body, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return bool[m], true for the letters of a learned header and footer; empty where there is neither.
 
     Args:
         flags: bool[p], which of the body's passages are boilerplate. Between two successive ones, all is.
     """
     if not flags.any():
-        return None
+        return np.empty(0, np.bool_)
     _, starts = body.passages
     mask = np.zeros(body.letters.size, np.bool_)
     header = int(np.argmin(flags)) if not flags.all() else flags.size
@@ -28,4 +28,4 @@ def boilerplate_mask(body: Body, flags: NDArray[np.bool_]) -> NDArray[np.bool_] 
         mask[: starts[header - 1] + SIZE] = True
     if footer:
         mask[starts[-footer] :] = True
-    return mask if 0 < np.count_nonzero(mask) <= MAX_SHARE * mask.size else None
+    return mask if 0 < np.count_nonzero(mask) <= MAX_SHARE * mask.size else np.empty(0, np.bool_)

@@ -9,21 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr.types import MatchedSpan, NumberChange
-from baznashr_server.judge.align import covered_kernel, overlap
+from baznashr_server.judge.align import overlap
 from baznashr_server.judge.body import Body
+from baznashr_server.judge.cover_kernel import COVER, LEAD, cover_kernel, longest_kernel
 from baznashr_server.judge.number_diff import NumberDiff, compare_numbers
 
-LEAD = 150
-"""Letters at the start of an article that say what is new in it."""
-COVER = 18
-"""Letters of a shared run that count as covered; shorter ones are set phrases."""
-BRIDGE = 6
-"""Letters between two covered stretches that count as covered too: a changed word in an unchanged sentence."""
+EDGES = 0.9
+"""Share of what is covered that must stand at a text's edges to stand there only."""
 SPAN_GAP = 24
 """Letters between two runs that one span may hold."""
 
 Runs = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+NO_MASK: Mask = np.empty(0, np.bool_)
 
 
 class Cover(NamedTuple):
@@ -34,7 +32,7 @@ class Cover(NamedTuple):
     letters: int
     """Covered."""
     lead: float
-    """Share covered of its first LEAD letters."""
+    """Share covered of its first 150 letters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,57 +52,37 @@ class Comparison:
     runs: Runs
     """int64[r, 3]: start in the judged text, start in the stored text, length, in letters; by stored position."""
     numbers: NumberDiff
-    title_similarity: float | None
-    """Jaccard of the titles' shingles; None where either has no title."""
     edges_only: bool
-    """Whether all that is shared stands at the very start or the very end of both texts."""
+    """Whether nearly all that is shared stands at the very start or the very end of both texts."""
+
+    @property
+    def title_similarity(self) -> float | None:
+        """Jaccard similarity of the titles' shingles; None where either has no title."""
+        mine, theirs = self.judged.title_shingles, self.stored.title_shingles
+        if not mine.size or not theirs.size:
+            return None
+        common = np.intersect1d(mine, theirs, assume_unique=True).size
+        return common / (mine.size + theirs.size - common)
 
 
-def _cover(
-    starts: NDArray[np.int64], lengths: NDArray[np.int64], size: int, mask: Mask | None
-) -> tuple[Cover, NDArray[np.bool_]]:
-    """Return the cover of a text's own letters, and the covered letters, boilerplate included."""
-    covered = covered_kernel(starts, lengths, size, COVER)
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], covered.view(np.int8), [0]))))
-    for gap_start, gap_end in zip(edges[1:-1:2], edges[2::2], strict=True):
-        if gap_end - gap_start <= BRIDGE:
-            covered[gap_start:gap_end] = True
-    own = covered if mask is None else covered[~mask]
-    letters = int(np.count_nonzero(own))
-    lead = own[:LEAD]
-    return Cover(letters / max(1, own.size), letters, float(lead.mean()) if lead.size else 0.0), covered
+def _cover(runs: Runs, side: int, size: int, mask: Mask) -> tuple[Cover, float, bool]:
+    """Return the cover of a text's own letters, the share covered in all, and whether the edges are all of it."""
+    own, covered, lead, total, edges = cover_kernel(runs, side, size, mask)
+    cover = Cover(covered / max(1, own), covered, lead / max(1, min(own, LEAD)))
+    return cover, total / max(1, size), covered > 0 and edges >= EDGES * covered
 
 
-def _longest(starts: NDArray[np.int64], lengths: NDArray[np.int64], mask: Mask | None) -> int:
-    if mask is None or not lengths.size:
-        return int(lengths.max(initial=0))
-    own = np.concatenate(([0], np.cumsum(~mask)))
-    return int((own[starts + lengths] - own[starts]).max())
-
-
-def _edges_only(covered: NDArray[np.bool_], letters: int) -> bool:
-    """Whether the covered letters are one stretch at the start and one at the end, give or take a field's value."""
-    head = int(np.argmin(covered)) if not covered.all() else covered.size
-    tail = int(np.argmin(covered[::-1])) if not covered.all() else covered.size
-    return letters > 0 and head + tail >= 0.9 * letters
-
-
-def compare(judged: Body, stored: Body, judged_mask: Mask | None = None, stored_mask: Mask | None = None) -> Comparison:
+def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask: Mask = NO_MASK) -> Comparison:
     """Compare the judged text with one stored text; cost is linear in their lengths.
 
     Args:
         judged_mask: bool[m], letters of the judged text that the corpus knows for boilerplate and that do not count.
-        stored_mask: The same of the stored text.
+        stored_mask: The same of the stored text. Empty ones mask nothing.
     """
     shared, runs = overlap(judged.letters, judged.table, stored.letters, stored.shingles)
-    own, other = judged.table.distinct, stored.table.distinct
-    starts, stored_starts, lengths = (np.ascontiguousarray(runs[:, k]) for k in range(3))
-    judged_cover, covered = _cover(starts, lengths, judged.letters.size, judged_mask)
-    stored_cover, stored_covered = _cover(stored_starts, lengths, stored.letters.size, stored_mask)
-    titles = None
-    if judged.title_shingles.size and stored.title_shingles.size:
-        common = np.intersect1d(judged.title_shingles, stored.title_shingles, assume_unique=True).size
-        titles = common / (judged.title_shingles.size + stored.title_shingles.size - common)
+    own, other = judged.table.distinct, stored.distinct
+    judged_cover, judged_share, judged_edges = _cover(runs, 0, judged.letters.size, judged_mask)
+    stored_cover, stored_share, stored_edges = _cover(runs, 1, stored.letters.size, stored_mask)
     return Comparison(
         judged,
         stored,
@@ -113,12 +91,11 @@ def compare(judged: Body, stored: Body, judged_mask: Mask | None = None, stored_
         reverse_containment=shared / max(1, other),
         judged_cover=judged_cover,
         stored_cover=stored_cover,
-        longest_run=_longest(starts, lengths, judged_mask),
-        common_share=min(float(covered.mean()), float(stored_covered.mean())) if lengths.size else 0.0,
+        longest_run=longest_kernel(runs, judged_mask),
+        common_share=min(judged_share, stored_share),
         runs=runs,
         numbers=compare_numbers(judged, stored, runs),
-        title_similarity=titles,
-        edges_only=_edges_only(covered, judged_cover.letters) and _edges_only(stored_covered, stored_cover.letters),
+        edges_only=judged_edges and stored_edges,
     )
 
 

@@ -130,7 +130,7 @@ def _is_prose(copy: Copy, letters: NDArray[np.uint32]) -> bool:
 
 def _positions(ends: Iterable[int], offsets: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Return where, in letters, stretches of the text that end at code points *ends* end; with 0 and the text's end."""
-    found = np.searchsorted(offsets, np.fromiter(ends, np.int64))
+    found = np.searchsorted(offsets, np.fromiter(ends, np.uint32))
     return np.unique(np.concatenate(([0], found, [offsets.size])))
 
 
@@ -144,13 +144,27 @@ def _is_paragraph(copy: Copy, ends: NDArray[np.int64]) -> bool:
     return bool((np.abs(nearest) <= LOOSE_END * len(copy)).all())
 
 
-def _doubled_headlines(letters: NDArray[np.uint32], lines: NDArray[np.int64]) -> list[Copy]:
+def _first_lines(text: str, offsets: NDArray[np.uint32]) -> list[int]:
+    """Return the positions, in letters, at which the first lines with letters start, and where the last one ends."""
+    starts = [0]
+    at = text.find("\n")
+    while at >= 0 and len(starts) <= HEAD_LINES:
+        position = int(np.searchsorted(offsets, np.uint32(at)))
+        if position != starts[-1]:
+            starts.append(position)
+        at = text.find("\n", at + 1)
+    if at < 0 and starts[-1] != offsets.size:
+        starts.append(int(offsets.size))
+    return starts
+
+
+def _doubled_headlines(letters: NDArray[np.uint32], lines: list[int]) -> list[Copy]:
     """Return lines at the top that repeat the line just before them."""
     found = []
     for first, start, end in zip(lines, lines[1:HEAD_LINES], lines[2:], strict=False):
         same = start - first == end - start and np.array_equal(letters[first:start], letters[start:end])
         if same and MIN_HEADLINE <= end - start <= MAX_HEADLINE and end < letters.size:
-            found.append(Copy(int(start), int(end), int(first), int(start)))
+            found.append(Copy(start, end, first, start))
     return found
 
 
@@ -211,8 +225,7 @@ def find_repetition(text: str, canonical: Canonical, title: str = "", *, may_rep
     letters, offsets = canonical
     copies = find_copies(letters) if may_repeat else []
     copies = [copy for copy in copies if len(copy) >= MIN_COPY and _is_prose(copy, letters)]
-    lines = _positions((match.start() for match in re.finditer("\n", text)), offsets)
-    headlines = _doubled_headlines(letters, lines) + _title_copies(letters, title)
+    headlines = _doubled_headlines(letters, _first_lines(text, offsets)) + _title_copies(letters, title)
     whole = sum(map(len, copies)) >= WHOLE_SHARE * letters.size > 0
     if copies and not whole:
         ends = _positions((match.end() for match in SENTENCE_END.finditer(text)), offsets)

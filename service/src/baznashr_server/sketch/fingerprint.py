@@ -69,7 +69,11 @@ def digest_of(canonical: Canonical) -> bytes:
 
 def fingerprint(text: str) -> Fingerprint:
     """Return the fingerprint of *text*. Total: any `str` has one, also one without letters."""
-    canonical = canonicalise(text)
+    return fingerprint_of(canonicalise(text))
+
+
+def fingerprint_of(canonical: Canonical) -> Fingerprint:
+    """Return the fingerprint of a text whose canonical form is at hand."""
     shingles, signature, passages, repeats = sketch_kernel(canonical.letters, *permutations())
     return Fingerprint(
         canonical.letters, canonical.offsets, shingles, signature, passages, repeats, digest_of(canonical)

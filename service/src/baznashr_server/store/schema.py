@@ -20,6 +20,11 @@ CHECKSUM_BYTES = 8
 """Reserved at the end of each page for cksumvfs."""
 VFS = "cksmvfs"
 CACHE_KIB = 64 * 1024
+DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
+"""What SQLite raises where it cannot read a page, or its checksum is wrong."""
+JOURNAL_KIB = 64 * 1024
+"""To which the log is cut once it was written into the database."""
+BUSY_WAIT_MS = 10_000
 MMAP_BYTES = 0
 """Off: pages read through a memory map would not have their checksums verified."""
 
@@ -57,8 +62,18 @@ CREATE TABLE documents(
     judgement TEXT NOT NULL,
     UNIQUE(corpus, id)
 ) STRICT;
-CREATE INDEX documents_by_cluster ON documents(cluster);
-CREATE INDEX documents_by_time ON documents(corpus, coalesce(published, arrived));
+CREATE INDEX documents_by_cluster ON documents(cluster, published IS NULL, coalesce(published, arrived), digest);
+CREATE INDEX documents_by_time ON documents(corpus, coalesce(published, arrived), arrived);
+CREATE INDEX documents_in_tables ON documents(corpus) WHERE indexed > 0;
+CREATE TABLE table_changes(corpus INTEGER PRIMARY KEY, changes INTEGER NOT NULL) STRICT;
+CREATE TRIGGER documents_deleted AFTER DELETE ON documents WHEN OLD.indexed > 0 BEGIN
+    INSERT INTO table_changes VALUES(OLD.corpus, 1) ON CONFLICT(corpus) DO UPDATE SET changes = changes + 1;
+END;
+CREATE TRIGGER documents_changed AFTER UPDATE OF indexed, digest, signature, passages ON documents BEGIN
+    INSERT INTO table_changes VALUES(OLD.corpus, 1) ON CONFLICT(corpus) DO UPDATE SET changes = changes + 1;
+END;
+CREATE TABLE dropped_corpora(corpus INTEGER PRIMARY KEY) STRICT;
+CREATE TABLE progress(task TEXT PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE clusters(
     cluster INTEGER PRIMARY KEY,
     corpus INTEGER NOT NULL,
@@ -77,7 +92,9 @@ CREATE TABLE overrides(
 """
 """Times are microseconds since 1970, UTC. `labels`, `policy`, `shadow_policy` and `judgement` are JSON. `text` is a
 Zstandard frame. `documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its
-centre."""
+centre.
+`table_changes` counts, by corpus, what a snapshot of the tables cannot catch up with: all but new documents. Documents
+of `dropped_corpora` wait to be deleted, in pieces. `progress` holds how far work in pieces has come."""
 
 
 @cache
@@ -86,6 +103,12 @@ def _register_checksums() -> None:
     loader = apsw.Connection(":memory:")
     apsw.sqlite_extra.load(loader, "cksumvfs")
     loader.close()
+
+
+def code_of(error: apsw.Error) -> str:
+    """Return SQLite's name of what went wrong, such as SQLITE_IOERR_DATA for a wrong checksum."""
+    extended = getattr(error, "extendedresult", None)
+    return str(apsw.mapping_extended_result_codes.get(extended, type(error).__name__))
 
 
 def connect(path: Path, *, writable: bool) -> apsw.Connection:
@@ -98,14 +121,15 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
     try:
         connection = apsw.Connection(str(path), flags=flags, vfs=VFS)
-        connection.set_busy_timeout(10_000)
+        connection.set_busy_timeout(BUSY_WAIT_MS)
         if writable:
             connection.reserve_bytes("main", CHECKSUM_BYTES)
-            connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
+            connection.execute(f"PRAGMA page_size={PAGE_SIZE}; PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
+            connection.execute(f"PRAGMA journal_size_limit={JOURNAL_KIB * 1024}")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")
-    except (apsw.NotADBError, apsw.CorruptError, apsw.IOError) as error:
-        raise StoreDamaged(f"{path} cannot be read: {error}") from error
+    except DAMAGE as error:
+        raise StoreDamaged(f"{path} cannot be read ({code_of(error)})") from error
     return connection
 
 
@@ -117,7 +141,10 @@ def prepare(connection: apsw.Connection, profile: Profile) -> None:
         ProfileMismatch: Written under another profile.
     """
     if connection.execute("SELECT count(*) FROM sqlite_master").get:
-        _check(connection, profile)
+        check(connection, profile)
+        # The page header says whether pages carry checksums, and where it is damaged none would be verified.
+        if connection.execute("PRAGMA checksum_verification").get != "1":
+            raise StoreDamaged(f"{connection.filename}: the header does not say that pages carry checksums")
     else:
         with connection:
             connection.execute(SCHEMA)
@@ -127,7 +154,13 @@ def prepare(connection: apsw.Connection, profile: Profile) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _check(connection: apsw.Connection, profile: Profile) -> None:
+def check(connection: apsw.Connection, profile: Profile) -> None:
+    """Check that a database is ours, of our format and under *profile*.
+
+    Raises:
+        FormatMismatch: Written by another release, or no database of ours.
+        ProfileMismatch: Written under another profile.
+    """
     if connection.execute("PRAGMA application_id").get != APPLICATION_ID:
         raise FormatMismatch("the file is a SQLite database, but not one of Baznashr")
     found = int(connection.execute("PRAGMA user_version").get)

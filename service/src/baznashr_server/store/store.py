@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, fields
 from typing import Any
+from weakref import WeakSet
 
 import apsw
 
+from baznashr.errors import StoreDamaged, Unavailable
 from baznashr_server.profile import Profile
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow
-from baznashr_server.store.schema import connect, prepare
+from baznashr_server.store.schema import BUSY_WAIT_MS, DAMAGE, code_of, connect, prepare
 
+ERASE_WAIT_MS = 100
+"""How long the writer waits for readers that hold the log; a longer reader, such as a backup, is not waited for."""
 _DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
 _INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"
+_AGE = "published IS NULL, coalesce(published, arrived)"
+"""The oldest first; documents of unknown publish time after all others."""
 _SELECT_DOCUMENT = f"SELECT {_DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
 
@@ -23,36 +30,49 @@ def _document(values: tuple[Any, ...] | None) -> DocumentRow | None:
     return None if values is None else DocumentRow(*values)
 
 
-def _one(cursor: apsw.Cursor) -> tuple[Any, ...]:
-    """Return the row of an aggregate, which always has one."""
-    return cursor.fetchone() or ()
-
-
 class Store:
     """The database of a data folder.
 
     Reads inside a thread's open transaction see that transaction's writes, all others the last commit. Writes belong
     to one thread at a time, between `begin` and `commit` or `rollback`.
+
+    Reads raise StoreDamaged where SQLite cannot read a page, or its checksum is wrong, and Unavailable where the
+    process has no file descriptor left for another connection.
     """
 
     def __init__(self, folder: DataFolder, profile: Profile) -> None:
         self._path = folder.database
+        self.damage: str | None = None
+        """The first damage that a read has met."""
         self._writer = connect(self._path, writable=True)
-        prepare(self._writer, profile)
         used = (
             "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name='documents'), 0),"
             " coalesce((SELECT max(cluster) FROM clusters), 0))"
         )
-        self._last_row = int(self._writer.execute(used).get or 0)
+        try:
+            with self._naming_damage("the header"):
+                prepare(self._writer, profile)
+                self._last_row = int(self._writer.execute(used).get or 0)
+        except BaseException:
+            self._writer.close()
+            raise
+        self.log_is_to_be_erased = False
         self._writing_thread: int | None = None
         self._local = threading.local()
-        self._readers: list[apsw.Connection] = []
+        # Held weakly: a thread that ends takes its connection along.
+        self._readers: WeakSet[apsw.Connection] = WeakSet()
         self._readers_lock = threading.Lock()
 
     def close(self) -> None:
-        for connection in self._readers:
+        with self._readers_lock:
+            readers = list(self._readers)
+        for connection in readers:
             connection.close()
         self._writer.close()
+
+    def keep_log(self) -> None:
+        """Leave the log to the next start: after a failed sync what is read back from it may not be what is on disk."""
+        self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
 
     def begin(self) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
@@ -82,15 +102,37 @@ class Store:
             return self._writer
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._local.connection = connect(self._path, writable=False)
+            try:
+                connection = self._local.connection = connect(self._path, writable=False)
+            except apsw.CantOpenError as error:
+                raise Unavailable("No file can be opened to read from the store.", reason="OVERLOADED") from error
             with self._readers_lock:
-                self._readers.append(connection)
+                self._readers.add(connection)
         return connection
 
+    @contextmanager
+    def _naming_damage(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except DAMAGE as error:
+            found = f"{self._path}: {what} cannot be read ({code_of(error)})"
+            self.damage = self.damage or found
+            raise StoreDamaged(found, metadata={"what": what}) from error
+
+    def _rows(self, what: str, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; *what* it reads is named where the read meets damage."""
+        with self._naming_damage(what):
+            return list(self._reader().execute(sql, values))
+
+    def _row(self, what: str, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        with self._naming_damage(what):
+            return self._reader().execute(sql, values).fetchone()
+
     def corpora(self) -> list[CorpusRow]:
-        rows = self._reader().execute(
+        rows = self._rows(
+            "the list of corpora",
             "SELECT corpus, name, window_days, keep_text, policy, policy_revision, created, shadow_policy"
-            " FROM corpora ORDER BY corpus"
+            " FROM corpora ORDER BY corpus",
         )
         return [CorpusRow(c, n, w, bool(k), *rest) for c, n, w, k, *rest in rows]
 
@@ -104,9 +146,61 @@ class Store:
             (row.window_days, row.policy, row.policy_revision, row.shadow_policy, row.corpus),
         )
 
-    def delete_corpus(self, corpus: int) -> None:
-        for table in ("documents", "clusters", "overrides", "corpora"):
+    def drop_corpus(self, corpus: int) -> None:
+        """Forget a corpus; its documents are left to `delete_dropped`."""
+        self._writer.execute("INSERT INTO dropped_corpora VALUES(?)", (corpus,))
+        for table in ("overrides", "corpora"):
             self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
+
+    def is_dropping(self) -> bool:
+        """Return whether documents of dropped corpora are left."""
+        return bool(self._rows("the dropped corpora", "SELECT 1 FROM dropped_corpora LIMIT 1"))
+
+    def delete_dropped(self, limit: int) -> int:
+        """Delete up to *limit* documents of a dropped corpus, and with the last its other rows; return how many."""
+        ((corpus,),) = self._rows("the dropped corpora", "SELECT min(corpus) FROM dropped_corpora")
+        sql = "SELECT row, cluster FROM documents WHERE corpus=? LIMIT ?"
+        found = self._rows("the documents of a dropped corpus", sql, (corpus, limit))
+        self._writer.executemany("DELETE FROM documents WHERE row=?", [(row,) for row, _ in found])
+        self._writer.executemany("DELETE FROM clusters WHERE cluster=?", {(cluster,) for _, cluster in found})
+        if len(found) < limit:
+            for table in ("clusters", "table_changes", "dropped_corpora"):
+                self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
+        return len(found)
+
+    @property
+    def last_row(self) -> int:
+        """The highest number given to a document or a cluster so far."""
+        return self._last_row
+
+    def table_changes(self, corpus: int) -> int:
+        """Return how often anything but a new document changed what belongs in the corpus's tables."""
+        found = self._rows("the changes of the tables", "SELECT changes FROM table_changes WHERE corpus=?", (corpus,))
+        return int(found[0][0]) if found else 0
+
+    def free_share(self) -> tuple[int, float]:
+        """Return how many pages of the file are free, and their share of it."""
+        with self._naming_damage("the list of free pages"):
+            free, pages = (int(self._writer.execute(f"PRAGMA {name}").get) for name in ("freelist_count", "page_count"))
+        return free, free / max(1, pages)
+
+    def give_back(self, pages: int) -> None:
+        """Give up to *pages* free pages back to the file system, at the next checkpoint."""
+        self._writer.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+
+    def erase_log(self) -> None:
+        """Write the log into the database and cut it to nothing; `log_is_to_be_erased` says where a reader held it.
+
+        What was deleted is in neither file then: `secure_delete` zeroes it in the database.
+        """
+        self._writer.set_busy_timeout(ERASE_WAIT_MS)
+        try:
+            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self.log_is_to_be_erased = False
+        except apsw.Error:  # what is committed is safe in the log, whatever hinders this
+            self.log_is_to_be_erased = True
+        finally:
+            self._writer.set_busy_timeout(BUSY_WAIT_MS)
 
     def next_row(self) -> int:
         """Return a number for a document or a cluster, higher than any before it."""
@@ -126,29 +220,50 @@ class Store:
         self._writer.execute("UPDATE documents SET indexed=? WHERE row=?", (indexed, row))
 
     def document(self, corpus: int, document_id: str) -> DocumentRow | None:
-        found = self._reader().execute(f"{_SELECT_DOCUMENT} WHERE corpus=? AND id=?", (corpus, document_id))
-        return _document(found.fetchone())
+        sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND id=?"
+        return _document(self._row(f"document {document_id!r}", sql, (corpus, document_id)))
 
     def document_at(self, row: int) -> DocumentRow | None:
-        return _document(self._reader().execute(f"{_SELECT_DOCUMENT} WHERE row=?", (row,)).fetchone())
+        return _document(self._row(f"document row {row}", f"{_SELECT_DOCUMENT} WHERE row=?", (row,)))
 
-    def indexed_documents(self, corpus: int) -> Iterator[DocumentRow]:
-        """Yield the corpus's documents that belong in the tables, in order of arrival."""
-        found = self._reader().execute(f"{_SELECT_DOCUMENT} WHERE corpus=? AND indexed ORDER BY row", (corpus,))
-        for values in found:
-            yield DocumentRow(*values)
+    def indexed_documents(self, corpus: int, after: int = 0) -> Iterator[DocumentRow]:
+        """Yield the corpus's documents with rows above *after* that belong in the tables, in order of arrival."""
+        with self._naming_damage("the rows of documents"):
+            sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND indexed > 0 AND row > ? ORDER BY row"
+            found = self._reader().execute(sql, (corpus, after))
+            for values in found:
+                yield DocumentRow(*values)
 
     def count_and_newest(self, corpus: int) -> tuple[int, int | None]:
         """Return how many documents the corpus has, and the newest publish (or arrival) time."""
         sql = "SELECT count(*), max(min(coalesce(published, arrived), arrived)) FROM documents WHERE corpus=?"
-        count, newest = _one(self._reader().execute(sql, (corpus,)))
+        ((count, newest),) = self._rows("the times of documents", sql, (corpus,))
         return int(count), newest
+
+    def count_indexed(self, corpus: int, last: int) -> tuple[int, int]:
+        """Return how many documents with rows up to *last* belong in the corpus's tables, and the newest one's row."""
+        sql = "SELECT count(*), coalesce(max(row), 0) FROM documents WHERE corpus=? AND indexed > 0 AND row <= ?"
+        ((count, newest),) = self._rows("the rows of documents", sql, (corpus, last))
+        return int(count), int(newest)
+
+    def matching(self, corpus: int, source: str | None, earliest: int, end: int) -> list[int]:
+        """Return the rows of documents published, or arrived, from *earliest* until before *end*, oldest first.
+
+        Args:
+            source: Only of this source; None of any.
+        """
+        time_of = "coalesce(published, arrived)"
+        sql = f"SELECT row FROM documents WHERE corpus=? AND {time_of}>=? AND {time_of}<?"  # noqa: S608 - our own names
+        values: tuple[Any, ...] = (corpus, earliest, end)
+        if source is not None:
+            sql, values = f"{sql} AND source=?", (*values, source)
+        return [row for (row,) in self._rows("the times of documents", f"{sql} ORDER BY {time_of}", values)]
 
     def documents_before(self, corpus: int, time: int, limit: int) -> list[DocumentRow]:
         """Return up to *limit* documents published, or arrived, before *time*, oldest first."""
         time_of = "coalesce(published, arrived)"
         sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND {time_of}<? ORDER BY {time_of} LIMIT ?"
-        return [DocumentRow(*values) for values in self._reader().execute(sql, (corpus, time, limit))]
+        return [DocumentRow(*values) for values in self._rows("the oldest documents", sql, (corpus, time, limit))]
 
     def insert_cluster(self, cluster: int, corpus: int, canonical: int) -> None:
         self._writer.execute(
@@ -163,32 +278,41 @@ class Store:
 
     def cluster(self, cluster: int) -> ClusterRow | None:
         sql = "SELECT cluster, corpus, canonical, pinned FROM clusters WHERE cluster=?"
-        found = self._reader().execute(sql, (cluster,)).fetchone()
+        found = self._row(f"cluster {cluster}", sql, (cluster,))
         return ClusterRow(found[0], found[1], found[2], bool(found[3])) if found else None
+
+    def heirs(self, cluster: int, without: int) -> list[DocumentRow]:
+        """Return the members, but row *without*, of the earliest publish or, where none has one, arrival time."""
+        earliest = f"SELECT {_AGE} FROM documents WHERE cluster=?1 AND row<>?2 ORDER BY {_AGE} LIMIT 1"  # noqa: S608 - our own names
+        sql = f"{_SELECT_DOCUMENT} WHERE cluster=?1 AND row<>?2 AND ({_AGE}) = ({earliest})"
+        return [DocumentRow(*values) for values in self._rows(f"cluster {cluster}", sql, (cluster, without))]
+
+    def copy_in(self, cluster: int, digest: bytes, without: int) -> DocumentRow | None:
+        """Return the oldest member with this digest, but row *without*."""
+        sql = f"{_SELECT_DOCUMENT} WHERE cluster=? AND digest=? AND row<>? ORDER BY {_AGE} LIMIT 1"
+        return _document(self._row(f"cluster {cluster}", sql, (cluster, digest, without)))
 
     def members(self, cluster: int, limit: int) -> list[DocumentRow]:
         """Return the cluster's documents in order of arrival."""
-        found = self._reader().execute(f"{_SELECT_DOCUMENT} WHERE cluster=? ORDER BY row LIMIT ?", (cluster, limit))
-        return [DocumentRow(*values) for values in found]
+        members = "SELECT row FROM documents WHERE cluster=? ORDER BY row LIMIT ?"
+        sql = f"{_SELECT_DOCUMENT} WHERE row IN ({members}) ORDER BY row"
+        return [DocumentRow(*values) for values in self._rows(f"cluster {cluster}", sql, (cluster, limit))]
 
     def count_members(self, cluster: int) -> int:
-        return int(self._reader().execute("SELECT count(*) FROM documents WHERE cluster=?", (cluster,)).get)
+        ((count,),) = self._rows(f"cluster {cluster}", "SELECT count(*) FROM documents WHERE cluster=?", (cluster,))
+        return int(count)
 
     def put_override(self, row: OverrideRow) -> None:
         self._writer.execute("INSERT OR REPLACE INTO overrides VALUES(?, ?, ?, ?, ?, ?)", astuple(row))
 
     def override(self, corpus: int, document_id: str) -> OverrideRow | None:
-        found = self._reader().execute(
-            "SELECT * FROM overrides WHERE corpus=? AND document_id=?", (corpus, document_id)
-        )
-        values = found.fetchone()
+        sql = "SELECT * FROM overrides WHERE corpus=? AND document_id=?"
+        values = self._row(f"the override of {document_id!r}", sql, (corpus, document_id))
         return OverrideRow(*values) if values else None
 
     def overrides(self, corpus: int) -> list[OverrideRow]:
-        found = self._reader().execute(
-            "SELECT * FROM overrides WHERE corpus=? ORDER BY created, document_id", (corpus,)
-        )
-        return [OverrideRow(*values) for values in found]
+        sql = "SELECT * FROM overrides WHERE corpus=? ORDER BY created, document_id"
+        return [OverrideRow(*values) for values in self._rows("the overrides", sql, (corpus,))]
 
     def statistics(self, corpus: int) -> dict[str, Any]:
         """Return counts over the corpus's documents, by one pass over its rows."""
@@ -197,13 +321,16 @@ class Store:
             " count(*) FILTER (WHERE json_extract(judgement, '$.self_repetition.share') > 0)"
             " FROM documents WHERE corpus=?"
         )
-        reader = self._reader()
-        documents, indexed, text_bytes, stored_bytes, newest, repeating = _one(reader.execute(sql, (corpus,)))
-        verdicts = reader.execute("SELECT verdict, count(*) FROM documents WHERE corpus=? GROUP BY verdict", (corpus,))
-        clusters = reader.execute(
+        what = "the counts of documents"
+        ((documents, indexed, text_bytes, stored_bytes, newest, repeating),) = self._rows(what, sql, (corpus,))
+        verdicts = self._rows(
+            what, "SELECT verdict, count(*) FROM documents WHERE corpus=? GROUP BY verdict", (corpus,)
+        )
+        ((clusters,),) = self._rows(
+            what,
             "SELECT count(*) FROM (SELECT 1 FROM documents WHERE corpus=? GROUP BY cluster HAVING count(*) > 1)",
             (corpus,),
-        ).get
+        )
         return {
             "documents": documents,
             "indexed": int(indexed),

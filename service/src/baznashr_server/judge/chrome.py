@@ -8,13 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr_server.judge.align import shingle_letters
+from baznashr_server.judge.chrome_phrases import ENDS, FIELDS, LISTS, NOTICES
 from baznashr_server.kernel import kernel
+from baznashr_server.sketch.shingles import SIZE
 from baznashr_server.text.canonical import Canonical, canonicalise
-from baznashr_server.text.chrome_phrases import ENDS, FIELDS, LISTS, NOTICES
 
 NOTICE, FIELD, LIST, END = range(4)
-KEY_LETTERS = 8
-"""Letters of a phrase that are looked up first; the rest is then compared."""
 MAX_FIELD = 60
 """Letters a field's line may have to be one."""
 MAX_LIST_LINE = 110
@@ -29,22 +29,14 @@ Bools = NDArray[np.bool_]
 
 
 class Phrases(NamedTuple):
-    keys: NDArray[np.uint64]
-    """uint64[2^p]: packed first letters; 0 is free."""
+    keys: NDArray[np.uint32]
+    """uint32[2^p]: the first shingles; 0 is free."""
     starts: NDArray[np.int64]
     """int64[2^p]: where the phrases of that key start in `order`."""
     order: NDArray[np.int64]
     """int64[n, 3]: start in `letters`, length, role; those of one key together, longest first."""
     counts: NDArray[np.int64]
     letters: NDArray[np.uint32]
-
-
-@kernel
-def _pack(letters, at):  # type: ignore[no-untyped-def]
-    key = np.uint64(0xCBF29CE484222325)
-    for k in range(KEY_LETTERS):
-        key = (key ^ np.uint64(letters[at + k])) * np.uint64(0x9E3779B97F4A7C15)
-    return key ^ (key >> np.uint64(29))
 
 
 @cache
@@ -54,11 +46,11 @@ def phrases() -> Phrases:
     forms = {canonicalise(text).text(): role for role, texts in named for text in texts}
     groups: dict[int, list[tuple[str, int]]] = {}
     for form, role in forms.items():
-        letters = canonicalise(form).letters
-        if letters.size >= KEY_LETTERS:
-            groups.setdefault(int(_pack(letters, 0)), []).append((form, role))
-    size = 1 << (2 * len(groups)).bit_length()
-    keys, starts, counts = np.zeros(size, np.uint64), np.zeros(size, np.int64), np.zeros(size, np.int64)
+        shingles = shingle_letters(canonicalise(form).letters)
+        if shingles.size:
+            groups.setdefault(int(shingles[0]), []).append((form, role))
+    size = 1 << (4 * len(groups)).bit_length()
+    keys, starts, counts = np.zeros(size, np.uint32), np.zeros(size, np.int64), np.zeros(size, np.int64)
     order: list[tuple[int, int, int]] = []
     text = ""
     for key, members in groups.items():
@@ -73,17 +65,17 @@ def phrases() -> Phrases:
 
 
 @kernel
-def find_phrases(letters, keys, starts, order, counts, phrase_letters):  # type: ignore[no-untyped-def]
+def find_phrases(letters, shingles, keys, starts, order, counts, phrase_letters):  # type: ignore[no-untyped-def]
     """Return int64[f, 3]: start, end and role of the phrases in canonical *letters*, the longest at each place."""
-    found = np.empty((letters.size // KEY_LETTERS + 1, 3), np.int64)
+    found = np.empty((shingles.size // SIZE + 1, 3), np.int64)
     count = 0
     at = 0
-    mask = np.uint64(keys.size - 1)
-    while at + KEY_LETTERS <= letters.size:
-        key = _pack(letters, at)
+    mask = np.uint32(keys.size - 1)
+    while at < shingles.size:
+        key = shingles[at]
         place = key & mask
         while keys[place] != 0 and keys[place] != key:
-            place = (place + np.uint64(1)) & mask
+            place = (place + np.uint32(1)) & mask
         length = 0
         if keys[place] == key:
             for row in range(starts[place], starts[place] + counts[place]):
@@ -111,7 +103,8 @@ def line_starts(text: str, offsets: NDArray[np.uint32]) -> NDArray[np.int64]:
     while at >= 0:
         ends.append(at)
         at = text.find("\n", at + 1)
-    return np.unique(np.concatenate(([0], np.searchsorted(offsets, ends), [offsets.size]))).astype(np.int64)
+    inner = np.searchsorted(offsets, np.array(ends, np.uint32))
+    return np.unique(np.concatenate(([0], inner, [offsets.size]))).astype(np.int64)
 
 
 def _list_end(lines: NDArray[np.int64], line: int) -> int:
@@ -122,29 +115,35 @@ def _list_end(lines: NDArray[np.int64], line: int) -> int:
     return int(lines[last])
 
 
-def chrome_mask(text: str, canonical: Canonical) -> Bools | None:
-    """Return bool[m], true for the letters of *text* that belong to its site; None where there are none."""
+def chrome_mask(text: str, canonical: Canonical, shingles: NDArray[np.uint32]) -> Bools | None:
+    """Return bool[m], true for the letters of *text* that belong to its site; None where there are none.
+
+    Args:
+        canonical: The canonical form of *text*.
+        shingles: uint32[m-7], its shingles in text order.
+    """
     letters, offsets = canonical
-    found = find_phrases(letters, *phrases())
+    found = find_phrases(letters, shingles, *phrases())
     if not found.size:
         return None
-    lines = line_starts(text, offsets)
     mask = np.zeros(letters.size, np.bool_)
+    lines = None
     for start, end, role in found.tolist():
+        if role in {NOTICE, END}:
+            mask[start:end] = True
+            continue
+        if lines is None:
+            lines = line_starts(text, offsets)
         line = int(np.searchsorted(lines, start, "right")) - 1
         starts_line = lines[line] == start
         line_end = int(lines[line + 1])
-        if role == NOTICE:
-            mask[start:end] = True
-        elif role == FIELD and starts_line and line_end - start <= MAX_FIELD:
+        if role == FIELD and starts_line and line_end - start <= MAX_FIELD:
             mask[start:line_end] = True
         elif role == LIST and starts_line and line_end - start <= MAX_LIST_LINE:
             mask[start : _list_end(lines, line)] = True
     ends = found[found[:, 2] == END]
     if ends.size:
         start = int(ends[-1, 0])
-        for first, last, _ in ends.tolist():
-            mask[first:last] = True
         if start >= MIN_BODY and letters.size - start <= min(MAX_TAIL, start):
             mask[start:] = True
     return mask if mask.any() else None
