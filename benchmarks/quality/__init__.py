@@ -1,1 +1,1 @@
-"""Verdicts against labelled pairs, a real stream and synthetic noise: `python -m benchmarks.quality`, `make quality`."""
+"""Verdicts against labelled pairs, a stream and noise: `python -m benchmarks.quality`, `make quality`."""

@@ -76,9 +76,9 @@ def _in_time(documents: list[Document]) -> dict[str, Document]:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as lines:
-        return [json.loads(line) for line in lines]
+    raw = path.read_bytes()
+    lines = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode().split("\n")
+    return [json.loads(line) for line in lines if line]
 
 
 def load() -> Data:

@@ -14,11 +14,12 @@ from benchmarks.quality.crossval import FOLDS, GRID, REPEATS, CrossValidated, Gr
 from benchmarks.quality.data import Data
 from benchmarks.quality.judged import EVIDENCE, JudgedPair, judge_pairs
 from benchmarks.quality.scoring import Bools, Score, best_threshold, components, decided, interval, score, truth
-from benchmarks.report import Bar, Cell, Table, text
+from benchmarks.report import Bar, Cell, Table
 
 USUAL = 0.7
 """The threshold that most pipelines use."""
 OURS = "baznashr"
+DIFFER = "two labels"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,14 +106,21 @@ def _interleaved(figures: list[str], spread: list[str]) -> list[Cell]:
     return [cell for both in zip(figures, spread, strict=True) for cell in both]
 
 
+def _of_label(results: PairResults) -> dict[str, Bools]:
+    """Return bool[pairs] by label, pairs whose readers gave two labels together."""
+    names = [DIFFER if "|" in judged.pair.label else judged.pair.label for judged in results.judged]
+    return {name: np.array(names) == name for name, _ in Counter(names).most_common()}
+
+
 def called_table(results: PairResults) -> Table:
-    """Return the share of pairs called repeated, by label and method."""
-    labels = Counter(j.pair.label for j in results.judged)
-    rows: list[list[Cell]] = []
-    for label, count in labels.most_common():
-        of_label = np.array([j.pair.label == label for j in results.judged])
-        rows.append([label, count, *(float(method.found[of_label].mean()) for method in results.methods)])
-    return Table("Share called repeated, by label", ["", "pairs", *(m.name for m in results.methods)], rows)
+    """Return the share of pairs called repeated, by method and label."""
+    labels = _of_label(results)
+    rows: list[list[Cell]] = [
+        [method.name, *(f"{method.found[of_label].mean():.1%}" for of_label in labels.values())]
+        for method in results.methods
+    ]
+    columns = ["", *(f"{name} ({int(of_label.sum())})" for name, of_label in labels.items())]
+    return Table("Share called repeated, by label", columns, rows)
 
 
 def verdict_table(results: PairResults) -> Table:
@@ -155,7 +163,9 @@ def sweep_table(results: PairResults) -> Table:
     """Return F1 with one threshold moved at a time."""
     true = results.true[results.counted]
     defaults = asdict(Thresholds())
-    by_setting = {tuple(asdict(t).values()): found for t, found in zip(results.grid.thresholds, results.grid.found)}
+    by_setting = {
+        tuple(asdict(t).values()): found for t, found in zip(results.grid.thresholds, results.grid.found, strict=True)
+    }
     rows: list[list[Cell]] = []
     for name, values in GRID.items():
         for value in values:
@@ -198,8 +208,3 @@ def tables(results: PairResults, seed: int) -> list[Table]:
         sweep_table(results),
         wrong_table(results),
     ]
-
-
-def summary(results: PairResults) -> str:
-    reached = results.score(results.methods[0])
-    return f"F1 {text(reached.f1)}, {reached.wrong} wrong, {reached.missed} missed"
