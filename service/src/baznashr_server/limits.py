@@ -37,8 +37,8 @@ MAX_CALLS_PER_CONNECTION = 1024
 """Calls open at once on one connection; the client's gRPC holds back the next."""
 MAX_CANDIDATES = 16
 """Stored texts compared with one judged text: the best by signature and passages. Each costs some 50 microseconds."""
-MAX_NUMBER_CHANGES = 50
-"""Listed for one match."""
+MAX_NUMBER_CHANGES = 10
+"""Listed for one match: an editor sees from the first few what kind of report it is."""
 MAX_QUEUED_WRITES = 4096
 """Calls waiting for the writer; the next is told to come back."""
 EXPIRY_BATCH = 256

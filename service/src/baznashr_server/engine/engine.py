@@ -235,9 +235,7 @@ class Engine:
 
     def _judged_item(self, corpus: LoadedCorpus, prepared: Prepared) -> Item:
         """Make a document ready for the writer, with the comparisons that can be made before its turn."""
-        item = make_item(prepared, keep_text=corpus.row.keep_text)
-        self._judge.judge(corpus, prepared, item.evidence, pending=False)
-        return item
+        return make_item(prepared, self._judge.gather(corpus, prepared), keep_text=corpus.row.keep_text)
 
     def _report(self, future: Future[list[Judgement]]) -> None:
         if not future.cancelled() and future.exception() is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from baznashr.errors import BaznashrError, DocumentIdReused
 from baznashr.types import IndexPolicy, Judgement, Verdict
@@ -37,11 +37,11 @@ class Item:
     prepared: Prepared
     frame: bytes | None
     """The compressed text; None where the corpus keeps none."""
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: Evidence
 
 
-def make_item(prepared: Prepared, *, keep_text: bool) -> Item:
-    return Item(prepared, compress(prepared.document.text) if keep_text else None)
+def make_item(prepared: Prepared, evidence: Evidence, *, keep_text: bool) -> Item:
+    return Item(prepared, compress(prepared.document.text) if keep_text else None, evidence)
 
 
 def reused(stored: DocumentRow, corpus: str) -> DocumentIdReused:

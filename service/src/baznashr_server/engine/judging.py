@@ -166,6 +166,12 @@ class Judge:
         self._bodies = bodies
         self._observer = observer
 
+    def gather(self, corpus: LoadedCorpus, prepared: Prepared) -> Evidence:
+        """Compare a text with what is durable, for the writer to judge by when its turn comes."""
+        evidence = Evidence()
+        self._findings(corpus, prepared, evidence, pending=False)
+        return evidence
+
     def judge(
         self,
         corpus: LoadedCorpus,

@@ -95,7 +95,9 @@ def judgement_to_json(judgement: Judgement) -> str:
             "containment": round(match.containment, 6),
             "reverse_containment": round(match.reverse_containment, 6),
             "covered": round(match.covered, 6),
-            "numbers_changed": [asdict(change) for change in match.numbers_changed],
+            "numbers_changed": [
+                {"old": change.old, "new": change.new, "context": change.context} for change in match.numbers_changed
+            ],
             "verified": match.verified,
             "verdict": match.verdict.value,
             "reason": match.reason,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, fields
+from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
@@ -23,6 +24,7 @@ _DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
 _INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"
 _AGE = "published IS NULL, coalesce(published, arrived)"
 """The oldest first; documents of unknown publish time after all others."""
+_DOCUMENT_VALUES = attrgetter(*(field.name for field in fields(DocumentRow)))
 _SELECT_DOCUMENT = f"SELECT {_DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
 
@@ -208,7 +210,7 @@ class Store:
         return self._last_row
 
     def insert_document(self, row: DocumentRow) -> None:
-        self._writer.execute(_INSERT_DOCUMENT, astuple(row))
+        self._writer.execute(_INSERT_DOCUMENT, _DOCUMENT_VALUES(row))
 
     def delete_document(self, row: int) -> None:
         self._writer.execute("DELETE FROM documents WHERE row=?", (row,))
