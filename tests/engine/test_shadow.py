@@ -26,16 +26,19 @@ class Counts(Silence):
         self.differed: Counter[tuple[Verdict, Verdict]] = Counter()
 
     def shadow_differed(self, first: Verdict, second: Verdict) -> None:
+        """Count the two verdicts."""
         self.differed[first, second] += 1
 
 
 @pytest.fixture
 def observer() -> Counts:
+    """Return what the engine below reports to."""
     return Counts()
 
 
 @pytest.fixture
 def engine(tmp_path: Path, observer: Counts) -> Iterator[Engine]:
+    """Return an engine on an empty folder."""
     with Engine.open(tmp_path / "data", observer=observer) as opened:
         yield opened
 
