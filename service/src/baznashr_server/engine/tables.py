@@ -44,25 +44,32 @@ class Tables:
 
     def fill(self, row: CorpusRow) -> CorpusIndex:
         """Return the tables of a corpus, from its snapshot and what came since, or from its documents alone."""
-        index, last = self._from_snapshot(row)
-        for document in self._store.indexed_documents(row.corpus, after=last):
+        index = self._from_snapshot(row)
+        return self._caught_up(row, CorpusIndex() if index is None else index)
+
+    def build(self, row: CorpusRow) -> CorpusIndex:
+        """Return the tables of a corpus, from its documents alone."""
+        return self._caught_up(row, CorpusIndex())
+
+    def _caught_up(self, row: CorpusRow, index: CorpusIndex) -> CorpusIndex:
+        for document in self._store.indexed_documents(row.corpus, after=index.newest_row):
             index.add(entry_of(document), visible=True)
         return index
 
-    def _from_snapshot(self, row: CorpusRow) -> tuple[CorpusIndex, int]:
+    def _from_snapshot(self, row: CorpusRow) -> CorpusIndex | None:
         try:
             header, arrays = snapshots.read(self.path(row.corpus))
             index = CorpusIndex.restored(arrays)
         except FileNotFoundError:
-            return CorpusIndex(), 0
+            return None
         except (OSError, ValueError, KeyError, snapshots.SnapshotDamaged) as error:
             log.warning("the tables of corpus %s are built anew: their snapshot is unreadable: %s", row.name, error)
-            return CorpusIndex(), 0
+            return None
         if header != {**header, **self._header(row.corpus, index.newest_row)}:
             log.info("the tables of corpus %s are built anew: their snapshot is out of date", row.name)
-            return CorpusIndex(), 0
+            return None
         self._saved[row.corpus] = header
-        return index, index.newest_row
+        return index
 
     def _header(self, corpus: int, last: int) -> dict[str, Any]:
         """Return what a snapshot says of itself, if the store's documents up to row *last* are those it holds."""

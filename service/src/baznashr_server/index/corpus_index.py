@@ -127,6 +127,21 @@ class CorpusIndex:
             arrays = {f"{part}.{name}": a for part, table in self._parts().items() for name, a in table.dump().items()}
             return {**arrays, "free": np.array(self._free, np.int64)}
 
+    def listing(self) -> dict[str, NDArray[np.generic]]:
+        """Return the content in an order that does not depend on how it came about.
+
+        Postings are left out once a key was full: which ones it holds then depends on the order in which they came.
+        """
+        with self._lock:
+            columns = self._columns
+            live = np.flatnonzero(columns.state)
+            live = live[np.argsort(columns.row[live])]
+            listed = {name: getattr(columns, name)[live] for name in COLUMNS}
+            for part, table in self._parts().items():
+                if isinstance(table, Postings) and not table.drops:
+                    listed[part] = table.listing(columns.row)
+            return listed
+
     @classmethod
     def restored(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Self:
         """Return the index that `dump` gave *arrays* of; they become its own."""

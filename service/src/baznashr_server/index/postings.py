@@ -1,9 +1,9 @@
 """A multimap from 64-bit keys to slots in flat arrays, growing one partition at a time.
 
 An entry is one uint64: 32 mixed bits of its key above the slot plus one; zero is empty. A key's low byte names one of
-256 partitions; within it entries lie by linear probing from the home place `key32 * capacity >> 32`, and deletion shifts
-followers back, so no tombstone is left (Knuth, TAOCP 3, 6.4, algorithm R). Growth allocates larger partitions for
-all and moves them one by one as documents arrive; a partition is always wholly in the old array or in the new one.
+256 partitions; within it entries lie by linear probing from the home place `key32 * capacity >> 32`, and deletion
+shifts followers back, so no tombstone is left (Knuth, TAOCP 3, 6.4, algorithm R). Growth allocates larger partitions
+for all and moves them one by one as documents arrive; a partition is always wholly in the old array or in the new one.
 
 Keys that differ may share partition and 32 bits (about n/2^40 of n keys): a lookup may name a slot too many, never one
 too few, save for keys that hold `max_postings` slots already, to which no more are added.
@@ -194,6 +194,22 @@ class Postings:
         self._finish_growth()
         progress = np.array([self.largest, self.drops], np.int64)
         return {"entries": self.arrays.new, "counts": self.arrays.counts, "met": progress}
+
+    def listing(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return int64[n, 3]: partition, key32 and row of all entries, sorted.
+
+        Args:
+            rows: int64[s]: the row that stands for each slot.
+        """
+        entries = np.concatenate(
+            [self.arrays.new[p] if self.arrays.moved[p] else self.arrays.old[p] for p in range(PARTITIONS)]
+        )
+        sizes = [(self.arrays.new if moved else self.arrays.old).shape[1] for moved in self.arrays.moved]
+        partitions = np.repeat(np.arange(PARTITIONS), sizes)
+        held = entries != 0
+        slots = (entries[held] & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
+        listed = np.stack([partitions[held], (entries[held] >> np.uint64(32)).astype(np.int64), rows[slots]], axis=1)
+        return listed[np.lexsort(listed.T[::-1])]
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Become the multimap that `dump` gave *arrays* of; they must be this one's alone and writable."""
