@@ -101,6 +101,7 @@ def table(title: str, rows: list[tuple[Document, Judgement]]) -> Table:
 def main() -> int:
     extra = Path(sys.argv[1]) if len(sys.argv) > 1 else SEEDS
     console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print("starting the server; the very first start compiles its kernels, which takes up to a minute")
     with tempfile.TemporaryDirectory(prefix="baznashr-demo-") as data, serving(Path(data)) as address:
         console.print(f"serving an empty store on {address}")
         with Client(address) as client:
