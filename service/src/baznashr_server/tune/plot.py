@@ -10,7 +10,7 @@ from baznashr.types import Policy
 from baznashr_server.index.bands import candidate_probability
 from baznashr_server.tune.data import TuneError
 from baznashr_server.tune.scoring import Compared
-from baznashr_server.tune.sweep import NAMES, sweep
+from baznashr_server.tune.sweep import NAMES, WITHOUT_TEXT, sweep
 
 FORMATS = (".svg", ".png", ".pdf")
 
@@ -48,7 +48,7 @@ def draw(path: Path, compared: Sequence[Compared], policy: Policy) -> None:
                 values, [getattr(found, figure_name) for _, found in tried], label=figure_name.replace("f1", "F1")
             )
         panel.axvline(getattr(policy.thresholds, name), color="grey", linestyle=":", label="now")
-        panel.set(title=name, ylim=(0, 1.02))
+        panel.set(title=f"{name}, without texts" if name == WITHOUT_TEXT else name, ylim=(0, 1.02))
         panel.legend(fontsize="x-small")
     curve = next(panels)
     similarities = [step / 100 for step in range(101)]
