@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from baznashr.errors import BaznashrError
+from baznashr_server.cli import folder
 from baznashr_server.settings import Settings, SettingsError, load
 from baznashr_server.tune import cli as tune
 
@@ -95,6 +96,9 @@ def check_config(config: Config = None, print_config: PrintConfig = False, **fla
     typer.echo(settings.to_toml() if print_config else "The settings can be used.", nl=not print_config)
 
 
+for command in (folder.verify, folder.backup, folder.restore, folder.export, folder.reindex):
+    app.command()(command)
+app.command("import")(folder.import_)
 app.command()(tune.tune)
 app.command()(tune.export_overrides)
 

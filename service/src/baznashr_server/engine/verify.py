@@ -41,6 +41,7 @@ from baznashr_server.store.store import Store
 
 Progress = Callable[[str, int, int], object]
 """Told what is looked at, and how many of how many are done."""
+SNAPSHOT = "snapshot "
 MAX_PROBLEMS = 100
 """Lines of SQLite's own integrity check."""
 
@@ -51,6 +52,10 @@ class Fault:
     what: str
     repair: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     """Statements that put it right; none where it cannot be derived."""
+
+    @property
+    def is_repairable(self) -> bool:
+        return bool(self.repair) or self.where.startswith(SNAPSHOT)
 
 
 @dataclass
@@ -216,12 +221,12 @@ def _table_faults(folder: DataFolder, store: Store, progress: Progress) -> Itera
             try:
                 read(path)
             except (OSError, ValueError, SnapshotDamaged) as error:
-                yield Fault(f"snapshot {path.name}", f"{error}; it will be written anew")
+                yield Fault(f"{SNAPSHOT}{path.name}", f"{error}; it will be written anew")
                 continue
             built = tables.build(corpus).listing()
             loaded = tables.fill(corpus).listing()
             if wrong := differences(loaded, built):
-                yield Fault(f"snapshot {path.name}", f"differs from its documents in {', '.join(wrong)}")
+                yield Fault(f"{SNAPSHOT}{path.name}", f"differs from its documents in {', '.join(wrong)}")
         progress("tables", done, len(corpora))
     tables.close((), save=False)
 
@@ -234,11 +239,11 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def _repair(folder: DataFolder, report: Report) -> None:
     """Apply the repairs in one transaction, and let go of snapshots that are wrong or may now be."""
     mended = [fault for fault in report.faults if fault.repair]
-    snapshots = [fault for fault in report.faults if fault.where.startswith("snapshot ")]
+    snapshots = [fault for fault in report.faults if fault.where.startswith(SNAPSHOT)]
     with closing(connect(folder.database, writable=True)) as connection, connection:
         for fault in mended:
             for sql, values in fault.repair:
                 connection.execute(sql, values)
     for fault in snapshots:
-        (folder.path / "tables" / fault.where.removeprefix("snapshot ")).unlink(missing_ok=True)
+        (folder.path / "tables" / fault.where.removeprefix(SNAPSHOT)).unlink(missing_ok=True)
     report.repaired = len(mended) + len(snapshots)

@@ -11,7 +11,7 @@ import apsw
 
 from baznashr.errors import StoreDamaged, StoreError
 from baznashr_server.profile import Profile
-from baznashr_server.store.folder import LOCK, DataFolder
+from baznashr_server.store.folder import DATABASE, LOCK, DataFolder
 from baznashr_server.store.schema import VFS, check, connect
 from baznashr_server.store.snapshots import sync_folder
 
@@ -50,6 +50,18 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{temporary}{suffix}").unlink(missing_ok=True)
     return size
+
+
+def backup_folder(data: Path, target: Path, progress: Progress | None = None) -> int:
+    """Copy the store of a data folder, in use or not, to the new file *target*; return its size in bytes.
+
+    Raises:
+        StoreError: There is no store, or *target* exists or cannot be written.
+        StoreDamaged: A page of the store is damaged.
+    """
+    if not (data / DATABASE).is_file():
+        raise StoreError(f"{data} holds no store", reason="NO_STORE")
+    return copy_database(data / DATABASE, target, progress)
 
 
 def _copy(reader: apsw.Connection, target: Path, progress: Progress | None) -> None:

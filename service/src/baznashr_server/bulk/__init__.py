@@ -1,0 +1,1 @@
+"""Documents in and out of a data folder in bulk, as files."""
