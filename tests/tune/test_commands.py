@@ -194,7 +194,7 @@ def test_texts_that_no_corpus_takes_are_told(run: Run, files: Files, tmp_path: P
         pairs.write(json.dumps({"a": "metro", "b": "empty", "repeated": "no"}) + "\n")
     done = run("tune", "--pairs", files[0], "--articles", articles)
     assert done.exit_code == 0, done.stderr
-    assert "1 pairs left out: has no letter and no digit, and alike" in done.stdout
+    assert "1 pairs left out, the first because: The text has no letter and no digit." in done.stdout
 
 
 def test_a_corpus_without_texts_can_be_sampled(run: Run, tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def tune(
     policy: Annotated[Path | None, typer.Option(help="The policy to start from, as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the sweeps into this file: .svg, .png or .pdf.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn at random.")] = 1,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Also score word 5-grams, the usual way; slow.")] = False,
 ) -> None:
     """Tell how well a policy judges labelled pairs and which thresholds would do better, or what a corpus holds.
 
@@ -59,7 +60,7 @@ def tune(
 
         start = command.read_policy(policy)
         if pairs is not None and articles is not None:
-            command.tune_pairs(pairs, articles, start, plot, seed, typer.echo)
+            command.tune_pairs(pairs, articles, start, plot, seed, typer.echo, usual=baseline)
         elif data is not None:
             command.tune_sample(data, corpus, sample, start, save, seed, typer.echo)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from baznashr.errors import BaznashrError
 from baznashr.types import Document, Policy
-from baznashr_server.tune import plot, policies, report, sample
+from baznashr_server.tune import baseline, plot, policies, report, sample
 from baznashr_server.tune.data import ARTICLES, PAIRS, Pair, TuneError, read_articles, read_pairs, write
 from baznashr_server.tune.progress import Progress
 from baznashr_server.tune.scoring import Compared, compare_pairs
@@ -23,14 +23,21 @@ def _compare(pairs: Sequence[Pair], articles: Mapping[str, Document]) -> tuple[l
     found = list(progress.of(compare_pairs(pairs, articles)))
     compared = [one for one in found if not isinstance(one, BaznashrError)]
     refused = [one for one in found if isinstance(one, BaznashrError)]
-    note = f"{len(refused)} pairs left out: {refused[0].message}, and alike" if refused else ""
+    note = f"{len(refused)} pairs left out, the first because: {refused[0].message}" if refused else ""
     return compared, note
 
 
 def tune_pairs(
-    pairs_file: Path, articles_file: Path, policy: Policy | None, plot_file: Path | None, seed: int, echo: Echo
+    pairs_file: Path,
+    articles_file: Path,
+    policy: Policy | None,
+    plot_file: Path | None,
+    seed: int,
+    echo: Echo,
+    *,
+    usual: bool = False,
 ) -> None:
-    """Report on labelled pairs, from the S-curve to the policy to paste.
+    """Report on labelled pairs, from the S-curve to the policy to paste; with *usual* on the usual pipeline first.
 
     Raises:
         TuneError: A file cannot be read or written, or there is nothing to learn from the pairs.
@@ -44,6 +51,8 @@ def tune_pairs(
     labels = {one.pair.repeated for one in compared}
     if not {True, False} <= labels:
         raise TuneError(f"{pairs_file}: it takes pairs labelled yes and pairs labelled no to tell a good policy")
+    if usual:
+        echo(baseline.report(compared) + "\n")
     progress = Progress("trying thresholds", len(NAMES) + FOLDS + 1)
     for part in _pair_report(compared, policy, seed, progress):
         echo(part + "\n")

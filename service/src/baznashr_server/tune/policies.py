@@ -55,7 +55,7 @@ def read(path: Path) -> Policy:
     except OSError as error:
         raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
     except BaznashrError as error:
-        raise TuneError(f"{path} holds no policy: {error.field} {error.message}") from None
+        raise TuneError(f"{path} holds no policy: {error.message}") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TuneError(f"{path} holds no policy: {error}") from None
 
