@@ -1,5 +1,7 @@
 """Signatures are datasketch's, bit by bit."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baznashr_server.sketch.fingerprint import fingerprint
-from baznashr_server.sketch.signature import EMPTY, from_lean_minhash, sign, to_lean_minhash
+from baznashr_server.sketch.signature import EMPTY, from_lean_minhash, permutations, sign, to_lean_minhash
 from tests.articles import real_bodies, samples
 
 hash_values = st.lists(st.integers(0, 2**32 - 1), max_size=200)
@@ -22,6 +24,20 @@ def reference(values: Sequence[int], num_perm: int = 128, seed: int = 1, scheme:
     for value in values:
         sketch.update(value)
     return sketch
+
+
+def test_permutations_are_datasketchs() -> None:
+    """The multipliers and increments drawn here are those of datasketch, each in its place."""
+    for own, theirs in zip(permutations(), reference([]).permutations, strict=True):
+        assert own.dtype == np.uint32
+        np.testing.assert_array_equal(own, theirs)
+
+
+def test_datasketch_does_not_delay_the_start() -> None:
+    """To import the server's application loads neither datasketch nor the part of SciPy that it needs."""
+    code = "import sys, baznashr_server.app; print(*{'datasketch', 'scipy.integrate'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 @given(hash_values | NEAREST_BLOCKS.flatmap(lambda n: st.lists(st.integers(0, 2**32 - 1), min_size=n, max_size=n)))

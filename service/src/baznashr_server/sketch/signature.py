@@ -1,19 +1,22 @@
 """MinHash signatures, bit-identical to `datasketch.MinHash(num_perm=128, seed=1, scheme="affine32")`.
 
-datasketch draws the permutations and is the exchange format; the kernel is ours. Each shingle is mixed once by
-MurmurHash3's 32-bit finalizer, then permuted by a*h + b modulo 2^32 with odd a, and the least value kept.
+datasketch is the reference and the exchange format; the kernel is ours. Each shingle is mixed once by MurmurHash3's
+32-bit finalizer, then permuted by a*h + b modulo 2^32 with odd a, and the least value kept. datasketch, which imports
+SciPy, is loaded only where sketches are exchanged: it would add a second to every start.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from datasketch import LeanMinHash, MinHash
 from numpy.typing import NDArray
 
 from baznashr_server.kernel import kernel
+
+if TYPE_CHECKING:
+    from datasketch import LeanMinHash, MinHash
 
 U32 = NDArray[np.uint32]
 
@@ -32,9 +35,11 @@ class Permutations(NamedTuple):
 
 @cache
 def permutations() -> Permutations:
-    """Return datasketch's permutations, uint32[128] each."""
-    a, b = MinHash(num_perm=NUM_PERM, seed=SEED, scheme=SCHEME).permutations
-    return Permutations(np.ascontiguousarray(a, np.uint32), np.ascontiguousarray(b, np.uint32))
+    """Return datasketch's permutations, uint32[128] each: drawn in its order from NumPy's frozen legacy generator."""
+    draws = np.random.RandomState(SEED)
+    halves = draws.randint(0, 1 << 31, NUM_PERM, np.uint32)
+    increments = draws.randint(0, 1 << 32, NUM_PERM, np.uint32)
+    return Permutations(2 * halves + np.uint32(1), increments)
 
 
 @kernel
@@ -83,6 +88,8 @@ def sign(shingles: U32) -> U32:
 
 def to_lean_minhash(signature: U32) -> LeanMinHash:
     """Return datasketch's frozen sketch with these values."""
+    from datasketch import LeanMinHash  # noqa: PLC0415 - see the module's first lines
+
     return LeanMinHash(seed=SEED, hashvalues=signature.copy(), scheme=SCHEME)
 
 
