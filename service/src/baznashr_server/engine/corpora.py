@@ -111,7 +111,9 @@ class Corpora:
         if shadow_policy is not None:
             validation.check_policy(shadow_policy, "shadow_policy")
             if remove_shadow_policy:
-                raise InvalidCorpus("cannot be set and removed", reason="INVALID_POLICY", field="shadow_policy")
+                raise InvalidCorpus(
+                    "A shadow policy cannot be both set and removed.", reason="INVALID_POLICY", field="shadow_policy"
+                )
 
         def update(changes: Changes) -> CorpusRow:
             corpus = self[name]

@@ -278,6 +278,7 @@ class Engine:
 
     def check_batch(self, items: Sequence[str | Document], corpus: str = DEFAULT_CORPUS) -> list[Judgement]:
         """Judge up to 256 texts or documents, each against what is stored; they do not see each other."""
+        self._corpora[corpus]  # an unknown corpus is no fault of an item
         validation.check_batch_size(len(items), "items")
         answers = []
         for number, item in enumerate(items):

@@ -24,7 +24,9 @@ def apply_override(store: Store, changes: Changes, corpus: LoadedCorpus, overrid
             store.update_cluster(document.cluster, document.row, pinned=True)
         case OverrideKind.REPEAT_OF:
             if target is None:
-                raise InvalidArgument("must name the repeated document", reason="INVALID_FIELD", field="target_id")
+                raise InvalidArgument(
+                    "The override must name the document that is repeated.", reason="INVALID_FIELD", field="target_id"
+                )
             if target.cluster != document.cluster:
                 clusters.leave(store, changes, corpus, document)
                 store.set_cluster(document.row, target.cluster)

@@ -40,7 +40,7 @@ class Filter:
             )
         for field, time in times.items():
             if time is not None and time.utcoffset() is None:
-                raise InvalidArgument("has no time zone", reason="INVALID_FIELD", field=field)
+                raise InvalidArgument("The time has no time zone.", reason="INVALID_FIELD", field=field)
 
     def rows(self, store: Store, corpus: int) -> list[int]:
         earliest = _EARLIEST if self.published_after is None else to_micros(self.published_after)

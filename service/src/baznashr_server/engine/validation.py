@@ -17,11 +17,11 @@ _CORPUS_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 def _utf8_size(text: str, field: str, error: type[InvalidText | InvalidDocument]) -> int:
     if not isinstance(text, str):
-        raise error(f"must be a string, not {type(text).__name__}", field=field)
+        raise error(f"The value must be a string, not {type(text).__name__}.", field=field)
     try:
         return len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:
-        raise error("holds a lone surrogate, which is no text", field=field) from None
+        raise error("The value holds a lone surrogate, which is no character.", field=field) from None
 
 
 def check_text(text: str) -> None:
@@ -29,7 +29,7 @@ def check_text(text: str) -> None:
     size = _utf8_size(text, "text", InvalidText)
     if size > limits.MAX_TEXT_BYTES:
         raise InvalidText(
-            f"has {size} bytes as UTF-8, and {limits.MAX_TEXT_BYTES} are the most",
+            f"The text has {size} bytes as UTF-8, and {limits.MAX_TEXT_BYTES} are the most.",
             reason="TEXT_TOO_LARGE",
             field="text",
             metadata={"bytes": str(size), "limit": str(limits.MAX_TEXT_BYTES)},
@@ -42,10 +42,10 @@ def check_letters(letters: int) -> None:
     A ligature such as U+FDFD becomes 19 letters; a text of them would cost twenty times what its size promises.
     """
     if not letters:
-        raise InvalidText("has no letter and no digit", reason="EMPTY_TEXT", field="text")
+        raise InvalidText("The text has no letter and no digit.", reason="EMPTY_TEXT", field="text")
     if letters > limits.MAX_TEXT_LETTERS:
         raise InvalidText(
-            f"has {letters} letters in its canonical form, and {limits.MAX_TEXT_LETTERS} are the most",
+            f"The text has {letters} letters in its canonical form, and {limits.MAX_TEXT_LETTERS} are the most.",
             reason="TEXT_TOO_LARGE",
             field="text",
             metadata={"letters": str(letters), "limit": str(limits.MAX_TEXT_LETTERS)},
@@ -61,11 +61,11 @@ def check_id(document_id: str, field: str = "id") -> None:
         raise
     fault = ""
     if not size:
-        fault = "is missing"
+        fault = "The id is missing."
     elif size > limits.MAX_ID_BYTES:
-        fault = f"has {size} bytes as UTF-8, and {limits.MAX_ID_BYTES} are the most"
+        fault = f"The id has {size} bytes as UTF-8, and {limits.MAX_ID_BYTES} are the most."
     elif _CONTROL.search(document_id):
-        fault = "holds control characters"
+        fault = "The id holds control characters."
     if fault:
         raise InvalidDocument(fault, reason="INVALID_DOCUMENT_ID", field=field)
 
@@ -73,7 +73,7 @@ def check_id(document_id: str, field: str = "id") -> None:
 def _check_field(value: str, field: str, most: int = limits.MAX_FIELD_BYTES) -> None:
     size = _utf8_size(value, field, InvalidDocument)
     if size > most:
-        raise InvalidDocument(f"has {size} bytes as UTF-8, and {most} are the most", field=field)
+        raise InvalidDocument(f"The value has {size} bytes as UTF-8, and {most} are the most.", field=field)
 
 
 def check_time(time: datetime | None) -> None:
@@ -82,13 +82,16 @@ def check_time(time: datetime | None) -> None:
         return
     fault = ""
     if not isinstance(time, datetime):
-        fault = f"must be a datetime, not {type(time).__name__}"
+        fault = f"The publish time must be a datetime, not {type(time).__name__}."
     elif time.tzinfo is None:
-        fault = "has no time zone"
+        fault = "The publish time has no time zone."
     elif time.year < limits.EARLIEST_PUBLISHED_YEAR:
-        fault = f"lies before {limits.EARLIEST_PUBLISHED_YEAR}; dates of the Jalali calendar must be converted first"
+        fault = (
+            f"The publish time lies before {limits.EARLIEST_PUBLISHED_YEAR}; "
+            "dates of the Jalali calendar must be converted first."
+        )
     elif time > datetime.now(UTC) + timedelta(days=limits.MAX_FUTURE_DAYS):
-        fault = f"lies more than {limits.MAX_FUTURE_DAYS} days ahead"
+        fault = f"The publish time lies more than {limits.MAX_FUTURE_DAYS} days ahead."
     if fault:
         raise InvalidDocument(fault, reason="INVALID_PUBLISHED_AT", field="published_at")
 
@@ -101,7 +104,7 @@ def check_document(document: Document) -> None:
         _check_field(getattr(document, field), field)
     check_time(document.published_at)
     if len(document.labels) > limits.MAX_LABELS:
-        raise InvalidDocument(f"has more than {limits.MAX_LABELS} entries", field="labels")
+        raise InvalidDocument(f"The document has more than {limits.MAX_LABELS} labels.", field="labels")
     for key, value in document.labels.items():
         _check_field(key, "labels", limits.MAX_LABEL_BYTES)
         _check_field(value, f"labels[{key!r}]", limits.MAX_LABEL_BYTES)
@@ -109,10 +112,10 @@ def check_document(document: Document) -> None:
 
 def check_batch_size(size: int, field: str) -> None:
     if not size:
-        raise InvalidBatch("is empty", reason="EMPTY_BATCH", field=field)
+        raise InvalidBatch("The batch is empty.", reason="EMPTY_BATCH", field=field)
     if size > limits.MAX_BATCH_DOCUMENTS:
         raise InvalidBatch(
-            f"has {size} entries, and {limits.MAX_BATCH_DOCUMENTS} are the most",
+            f"The batch has {size} entries, and {limits.MAX_BATCH_DOCUMENTS} are the most.",
             field=field,
             metadata={"size": str(size), "limit": str(limits.MAX_BATCH_DOCUMENTS)},
         )
@@ -124,7 +127,7 @@ def check_ids_distinct(documents: Sequence[Document]) -> None:
     for number, document in enumerate(documents):
         if first.setdefault(document.id, number) != number:
             raise InvalidBatch(
-                f"has the id of documents[{first[document.id]}]",
+                f"The document has the id of documents[{first[document.id]}].",
                 reason="DUPLICATE_DOCUMENT_ID",
                 field=f"documents[{number}].id",
             )
@@ -133,8 +136,8 @@ def check_ids_distinct(documents: Sequence[Document]) -> None:
 def check_corpus_name(name: str) -> None:
     if not (isinstance(name, str) and len(name) <= limits.MAX_CORPUS_NAME_CHARS and _CORPUS_NAME.fullmatch(name)):
         raise InvalidCorpus(
-            f"must be 1 to {limits.MAX_CORPUS_NAME_CHARS} characters of a-z, 0-9, '-' and '_', "
-            "the first a letter or digit",
+            f"A corpus name has 1 to {limits.MAX_CORPUS_NAME_CHARS} characters of a-z, 0-9, '-' and '_', "
+            "the first a letter or digit.",
             field="name",
         )
 
@@ -142,21 +145,27 @@ def check_corpus_name(name: str) -> None:
 def check_window(days: int) -> None:
     if not 0 <= days <= limits.MAX_WINDOW_DAYS:
         raise InvalidCorpus(
-            f"must lie between 0 and {limits.MAX_WINDOW_DAYS}", reason="INVALID_WINDOW", field="window_days"
+            f"The window must lie between 0 and {limits.MAX_WINDOW_DAYS} days.",
+            reason="INVALID_WINDOW",
+            field="window_days",
         )
 
 
 def check_policy(policy: Policy, field: str = "policy") -> None:
     if len(policy.source_ranks) > limits.MAX_SOURCE_RANKS:
         raise InvalidCorpus(
-            f"has more than {limits.MAX_SOURCE_RANKS} entries", reason="INVALID_POLICY", field=f"{field}.source_ranks"
+            f"The policy ranks more than {limits.MAX_SOURCE_RANKS} sources.",
+            reason="INVALID_POLICY",
+            field=f"{field}.source_ranks",
         )
     for name in policy.thresholds.__slots__:
         value = getattr(policy.thresholds, name)
         most = 10_000 if name == "passage_letters" else 1
         if not 0 <= value <= most:
             raise InvalidCorpus(
-                f"must lie between 0 and {most}", reason="INVALID_POLICY", field=f"{field}.thresholds.{name}"
+                f"The threshold {name} must lie between 0 and {most}.",
+                reason="INVALID_POLICY",
+                field=f"{field}.thresholds.{name}",
             )
 
 
@@ -165,7 +174,7 @@ def check_override(override: Override) -> None:
     if override.target_id is not None:
         check_id(override.target_id, "target_id")
         if override.target_id == override.document_id:
-            raise InvalidArgument("is the document itself", reason="INVALID_FIELD", field="target_id")
+            raise InvalidArgument("The target is the document itself.", reason="INVALID_FIELD", field="target_id")
     _check_field(override.note, "note", limits.MAX_NOTE_BYTES)
 
 

@@ -1,0 +1,93 @@
+"""What the engine refuses: every message is a sentence that makes sense alone, and names the field to blame."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from baznashr.errors import CorpusNotFound, InvalidArgument
+from baznashr.types import Document, Override, OverrideKind, Policy, Thresholds
+from baznashr_server import limits
+from baznashr_server.engine import Engine
+
+TEXT = "باران شدید دیشب رودخانه‌های استان را بالا آورد و راه دو روستا را بست، اما به کسی آسیبی نرسید."
+SENTENCE = re.compile(r"(The|A) [a-z].*\.", re.DOTALL)
+
+
+def document(**fields: Any) -> Document:
+    """Return a good document but for what is given."""
+    return Document(**{"id": "a", "text": TEXT, **fields})
+
+
+REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
+    "no text": (lambda e: e.check(7), "text"),  # type: ignore[arg-type]
+    "surrogate": (lambda e: e.check("\ud800"), "text"),
+    "empty": (lambda e: e.check("..."), "text"),
+    "too large": (lambda e: e.check("آب" * limits.MAX_TEXT_BYTES), "text"),
+    "too many letters": (lambda e: e.check("\ufdfa" * (limits.MAX_TEXT_BYTES // 3)), "text"),
+    "no id": (lambda e: e.ingest(document(id="")), "id"),
+    "long id": (lambda e: e.ingest(document(id="i" * 257)), "id"),
+    "control character": (lambda e: e.ingest(document(id="a\n")), "id"),
+    "long title": (lambda e: e.ingest(document(title="t" * 4097)), "title"),
+    "no datetime": (lambda e: e.ingest(document(published_at="1403")), "published_at"),
+    "no zone": (lambda e: e.ingest(document(published_at=datetime(2026, 1, 1))), "published_at"),  # noqa: DTZ001
+    "Jalali": (lambda e: e.ingest(document(published_at=datetime(1404, 1, 1, tzinfo=UTC))), "published_at"),
+    "ahead": (lambda e: e.ingest(document(published_at=datetime.now(UTC) + timedelta(days=400))), "published_at"),
+    "labels": (lambda e: e.ingest(document(labels={str(n): "" for n in range(33)})), "labels"),
+    "empty batch": (lambda e: e.check_batch([]), "items"),
+    "large batch": (lambda e: e.check_batch([TEXT] * 257), "items"),
+    "same id": (lambda e: e.ingest_batch([document(), document()]), "documents[1].id"),
+    "corpus name": (lambda e: e.create_corpus("News"), "name"),
+    "window": (lambda e: e.create_corpus("news", window_days=-1), "window_days"),
+    "ranks": (lambda e: e.create_corpus("news", policy=Policy(source_ranks=("s",) * 1001)), "policy.source_ranks"),
+    "threshold": (
+        lambda e: e.create_corpus("news", policy=Policy(thresholds=Thresholds(covered=2))),
+        "policy.thresholds.covered",
+    ),
+    "two wishes": (
+        lambda e: e.update_corpus("default", shadow_policy=Policy(), remove_shadow_policy=True),
+        "shadow_policy",
+    ),
+    "own target": (lambda e: e.override(Override("a", OverrideKind.REPEAT_OF, "a")), "target_id"),
+    "no target": (lambda e: e.override(Override("stored", OverrideKind.REPEAT_OF)), "target_id"),
+    "no filter": (lambda e: e.delete_where(), "source"),
+    "filter without zone": (lambda e: e.delete_where(published_before=datetime(2026, 1, 1)), "published_before"),  # noqa: DTZ001
+}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Return an engine with one document."""
+    folder: Path = tmp_path_factory.mktemp("data")
+    with Engine.open(folder) as opened:
+        opened.ingest(document(id="stored"))
+        yield opened
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals_are_sentences_and_name_the_field(engine: Engine, name: str) -> None:
+    """Each fault is an InvalidArgument with the field and a message that needs neither field nor reason to be read."""
+    call, field = REFUSED[name]
+    with pytest.raises(InvalidArgument) as refused:
+        call(engine)
+    assert refused.value.field == field
+    assert SENTENCE.fullmatch(refused.value.message), refused.value.message
+    assert engine.corpus_stats().documents == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda e: e.check(TEXT, "nowhere"),
+        lambda e: e.check_batch([TEXT, TEXT], "nowhere"),
+        lambda e: e.ingest_batch([document()], "nowhere"),
+    ],
+)
+def test_an_unknown_corpus_is_no_fault_of_an_item(engine: Engine, call: Callable[[Engine], object]) -> None:
+    """Whether one or many are asked for, the field that is to blame is the corpus."""
+    with pytest.raises(CorpusNotFound) as refused:
+        call(engine)
+    assert refused.value.field == "corpus"
