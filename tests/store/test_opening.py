@@ -1,7 +1,9 @@
 """What is not ours, not of this format, of another profile or damaged is refused, never misread."""
 
+import os
 import random
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -10,7 +12,7 @@ import pytest
 
 from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged
 from baznashr_server.profile import FA_1
-from baznashr_server.store.folder import DataFolder
+from baznashr_server.store.folder import DATABASE, DataFolder
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.schema import APPLICATION_ID, FORMAT, connect
 from baznashr_server.store.store import Store
@@ -60,6 +62,19 @@ def test_a_new_store_says_what_it_is(folder: DataFolder) -> None:
         assert database.execute("PRAGMA user_version").fetchone() == (FORMAT,)
         assert dict(database.execute("SELECT key, value FROM meta")) == FA_1.describe()
     assert list(read(folder)) == []
+
+
+def test_files_are_their_owners_alone(folder: DataFolder) -> None:
+    """The database, its log and the log's index have mode 0600 where the umask allows everything."""
+    before = os.umask(0)
+    try:
+        store = Store(folder, FA_1)
+        files = [folder.database, *folder.path.glob("*.sqlite3-*")]
+        modes = {path.name.rpartition("-")[2]: stat.S_IMODE(path.stat().st_mode) for path in files}
+        store.close()
+    finally:
+        os.umask(before)
+    assert modes == {DATABASE: 0o600, "wal": 0o600, "shm": 0o600}
 
 
 def test_a_foreign_database_is_refused_and_left_alone(folder: DataFolder) -> None:

@@ -25,6 +25,8 @@ DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
 JOURNAL_KIB = 64 * 1024
 """To which the log is cut once it was written into the database."""
 BUSY_WAIT_MS = 10_000
+FILE_MODE = 0o600
+"""Of the database, for its owner alone whatever the umask; SQLite gives its log the same."""
 MMAP_BYTES = 0
 """Off: pages read through a memory map would not have their checksums verified."""
 
@@ -107,7 +109,7 @@ def _register_checksums() -> None:
 
 def code_of(error: apsw.Error) -> str:
     """Return SQLite's name of what went wrong, such as SQLITE_IOERR_DATA for a wrong checksum."""
-    extended = getattr(error, "extendedresult", None)
+    extended: int = getattr(error, "extendedresult", 0)
     return str(apsw.mapping_extended_result_codes.get(extended, type(error).__name__))
 
 
@@ -120,6 +122,8 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
     _register_checksums()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
     try:
+        if writable and not path.exists():
+            path.touch(FILE_MODE)
         connection = apsw.Connection(str(path), flags=flags, vfs=VFS)
         connection.set_busy_timeout(BUSY_WAIT_MS)
         if writable:
