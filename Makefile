@@ -25,6 +25,10 @@ demo: setup ## Serve an empty store, ingest the sample articles, print the verdi
 test: setup ## Run the tests
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: crash
+crash: setup ## Kill, starve and race the server and the engine, in the long form (half an hour)
+	@$(BIN)/pytest --long tests/crash tests/race tests/property $(ARGS)
+
 .PHONY: check
 check: lint types contracts proto generated ## Run every check, then the tests
 	@$(MAKE) test

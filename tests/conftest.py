@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import random
 import sys
 
 import pytest
@@ -17,3 +18,23 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         from baznashr_server.app import warm_up
 
         warm_up()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the crash, race and property tests in their long form")
+    parser.addoption("--seed", type=int, help="of the random faults and loads of those tests; printed by each")
+
+
+@pytest.fixture
+def long(request: pytest.FixtureRequest) -> bool:
+    """Return whether the long form is asked for."""
+    return bool(request.config.getoption("long"))
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Return the seed asked for, or a new one, and print it."""
+    asked = request.config.getoption("seed")
+    chosen = random.SystemRandom().randrange(1 << 32) if asked is None else int(asked)
+    print(f"--seed={chosen}")
+    return chosen

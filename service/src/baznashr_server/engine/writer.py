@@ -265,9 +265,9 @@ class Writer:
             self._store.rollback()
         except apsw.Error as failure:
             self._failure = self._failure or f"{type(failure).__name__}: {failure}"
-        answer = self._read_only() if self.read_only_reason is not None else _internal(error)
         for order in group:
-            order.future.set_exception(answer)
+            # An error of its own for each: what is raised in several threads gathers all their tracebacks.
+            order.future.set_exception(_internal(error) if self.read_only_reason is None else self._read_only())
 
     def _read_only(self) -> ReadOnly:
         return ReadOnly(

@@ -52,4 +52,6 @@ class Runner:
 
 async def finished[Answer](work: Future[Answer]) -> Answer:
     """Wait for *work*, which goes on if the call that waits is cancelled: a write is never cut in half."""
-    return await asyncio.shield(asyncio.wrap_future(work))
+    waiting = asyncio.wrap_future(work)
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
+    return await asyncio.shield(waiting)
