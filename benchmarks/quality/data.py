@@ -40,6 +40,7 @@ class Pair:
     ordered: bool
     """Whether `a` is known to be the earlier one."""
     label: str
+    """Of one reader or, where they differ, of both: "CONTAINS or EVENT"."""
     repeated: str
     """yes, no or unsure."""
     why: str
@@ -97,7 +98,8 @@ def load() -> Data:
         for a in _lines(folder / "articles.jsonl.gz")
     ]
     pairs = [
-        Pair(p["a"], p["b"], p["ordered"], p["label"], p["repeated"], p["why"]) for p in _lines(folder / "pairs.jsonl")
+        Pair(p["a"], p["b"], p["ordered"], p["label"].replace("|", " or "), p["repeated"], p["why"])
+        for p in _lines(folder / "pairs.jsonl")
     ]
     faults = {f["id"]: tuple(FAULTS[kind] for kind in f["kinds"]) for f in _lines(folder / "self_repeat.jsonl")}
     line = f"{len(documents):,} real news articles, {len(pairs)} labelled pairs, {len(faults)} looked at for repetition"

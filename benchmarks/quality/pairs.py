@@ -108,7 +108,7 @@ def _interleaved(figures: list[str], spread: list[str]) -> list[Cell]:
 
 def _of_label(results: PairResults) -> dict[str, Bools]:
     """Return bool[pairs] by label, pairs whose readers gave two labels together."""
-    names = [DIFFER if "|" in judged.pair.label else judged.pair.label for judged in results.judged]
+    names = [DIFFER if " or " in judged.pair.label else judged.pair.label for judged in results.judged]
     return {name: np.array(names) == name for name, _ in Counter(names).most_common()}
 
 

@@ -33,8 +33,10 @@ def table() -> tuple[Table, Bar]:
             judgement = engine.ingest(sample_document(article))
             wrong = misses(article["expect"], judgement)
             if wrong:
-                expected = f"{article['expect']['verdict']} of {article['expect']['canonical_id']}"
-                found = f"{judgement.verdict} ({judgement.reason}) of {judgement.canonical_id}"
+                expect = article["expect"]
+                expected = f"{expect['verdict']} of {expect['canonical_id'] or expect['related_id']}"
+                best = judgement.matches[0].document_id if judgement.matches else None
+                found = f"{judgement.verdict} ({judgement.reason}) of {judgement.canonical_id or best}"
                 kinds = ", ".join(judgement.self_repetition.kinds) or "none"
                 rows.append([article["id"], ", ".join(wrong), expected, found, kinds])
     columns = ["sample", "wrong", "expected", "found", "repetition found"]
