@@ -13,11 +13,12 @@ from baznashr_server.judge.align import overlap
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.cover_kernel import COVER, LEAD, cover_kernel, longest_kernel
 from baznashr_server.judge.number_diff import NumberDiff, compare_numbers
+from baznashr_server.sketch.shingles import SIZE
 
 EDGES = 0.9
 """Share of what is covered that must stand at a text's edges to stand there only."""
 SPAN_GAP = 24
-"""Letters between two runs that one span may hold."""
+"""Letters between two runs that one span may hold. Successive runs may overlap, too, by less than a shingle."""
 
 Runs = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -106,7 +107,7 @@ def matched_spans(comparison: Comparison) -> tuple[MatchedSpan, ...]:
     for start, other, length in sorted(comparison.runs[comparison.runs[:, 2] >= COVER].tolist()):
         end, other_end = start + length, other + length
         last = merged[-1] if merged else [0, 0, 0, 0]
-        if merged and 0 <= start - last[1] <= SPAN_GAP and 0 <= other - last[3] <= SPAN_GAP:
+        if merged and -SIZE < start - last[1] <= SPAN_GAP and -SIZE < other - last[3] <= SPAN_GAP:
             last[1], last[3] = end, other_end
         elif end > last[1]:
             # Stored stretches may be held against the same judged letters twice; the later one yields.
