@@ -97,7 +97,7 @@ def check_spans(x: Comparison) -> tuple[MatchedSpan, ...]:
 @example(list("aa"), list("aaa"), 1)
 @example([], list("a"), 1)
 def test_spans_point_at_equal_stretches(judged: list[str], stored: list[str], seed: int) -> None:
-    """However paragraphs are reordered, repeated and put between, each span holds the same letters in both originals."""
+    """However paragraphs are reordered and repeated, each span holds the same letters in both originals."""
     x = of(laid_out(judged, "ل", seed), laid_out(stored, STORED, seed))
     spans = check_spans(x)
     covered = ""

@@ -47,8 +47,7 @@ def phrases() -> Phrases:
     groups: dict[int, list[tuple[str, int]]] = {}
     for form, role in forms.items():
         shingles = shingle_letters(canonicalise(form).letters)
-        if shingles.size:
-            groups.setdefault(int(shingles[0]), []).append((form, role))
+        groups.setdefault(int(shingles[0]), []).append((form, role))
     size = 1 << (4 * len(groups)).bit_length()
     keys, starts, counts = np.zeros(size, np.uint32), np.zeros(size, np.int64), np.zeros(size, np.int64)
     order: list[tuple[int, int, int]] = []
@@ -107,6 +106,14 @@ def line_starts(text: str, offsets: NDArray[np.uint32]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(([0], inner, [offsets.size]))).astype(np.int64)
 
 
+def _is_mentioned(text: str, canonical: Canonical, start: int) -> bool:
+    """Whether an end mark is part of a sentence: in «در پایان پیام» it is no mark."""
+    letters, offsets = canonical
+    if start < 2 or (letters[start - 2], letters[start - 1]) != (ord("د"), ord("ر")):
+        return False
+    return not text[offsets[start - 1] + 1 : offsets[start]].strip(" \u200c")
+
+
 def _list_end(lines: NDArray[np.int64], line: int) -> int:
     """Return where a list of headlines that starts at *line* ends."""
     last = line + 1
@@ -124,6 +131,8 @@ def chrome_mask(text: str, canonical: Canonical, shingles: NDArray[np.uint32]) -
     """
     letters, offsets = canonical
     found = find_phrases(letters, shingles, *phrases())
+    mentioned = [role == END and _is_mentioned(text, canonical, start) for start, _, role in found.tolist()]
+    found = found[~np.array(mentioned, np.bool_)]
     if not found.size:
         return None
     mask = np.zeros(letters.size, np.bool_)

@@ -1,7 +1,7 @@
 """Phrases that Persian news sites put around articles, and what goes with each.
 
 Collected by reading the pages of some forty sites; facts, not texts: each is a notice, a button or a field name.
-Matched on canonical letters, so spelling, spaces and line breaks do not matter. A phrase needs at least 8 letters.
+Matched on canonical letters, so spelling, spaces and line breaks do not matter. A phrase has at least 8 letters.
 """
 
 from __future__ import annotations
@@ -55,8 +55,6 @@ NOTICES = (
 
 FIELDS = (
     "کد خبرنگار",
-    "کد خبر",
-    "کد مطلب",
     "شناسه خبر",
     "شناسه مطلب",
     "تاریخ انتشار",
@@ -64,9 +62,7 @@ FIELDS = (
     "تاریخ مخابره",
     "تعداد بازدید",
     "دسته‌بندی:",
-    "برچسب‌ها",
     "کلیدواژه‌ها",
-    "نام عکاس",
 )
 """Chrome with the rest of their line, where they begin it."""
 
