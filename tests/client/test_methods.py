@@ -35,6 +35,7 @@ CALLS = [
     ("update_corpus", ("news",), "UpdateCorpus", "corpus", CORPUS),
     ("corpus_stats", ("news",), "GetCorpusStats", "stats", STATS),
     ("server_status", (), "GetServerStatus", "status", STATUS),
+    ("backup", ("b.sqlite3",), "BackupStore", "backup", types.Backup("/backups/b.sqlite3", 8192)),
 ]
 TO_MESSAGE = {
     types.Judgement: wire.judgement_to_message,
@@ -44,8 +45,18 @@ TO_MESSAGE = {
     types.Corpus: wire.corpus_to_message,
     types.CorpusStats: wire.corpus_stats_to_message,
     types.ServerStatus: wire.server_status_to_message,
+    types.Backup: wire.backup_to_message,
 }
-LISTS = ["delete", "delete_corpus", "list_corpora", "list_overrides", "shadow_differences", "check_many", "ingest_many"]
+LISTS = [
+    "delete",
+    "delete_where",
+    "delete_corpus",
+    "list_corpora",
+    "list_overrides",
+    "shadow_differences",
+    "check_many",
+    "ingest_many",
+]
 
 
 def response_class(rpc):
@@ -70,7 +81,7 @@ def test_every_method_is_tested():
     """The table and the tests below know every public method and every RPC."""
     methods = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
     assert methods == {call[0] for call in CALLS} | set(LISTS)
-    batches_and_lists = {"BatchCheckTexts", "BatchIngestDocuments", "DeleteDocument", "DeleteCorpus"}
+    batches_and_lists = {"BatchCheckTexts", "BatchIngestDocuments", "DeleteDocument", "DeleteCorpus", "PurgeDocuments"}
     lists = {"ListCorpora", "ListOverrides", "ListShadowDifferences"}
     assert {rpc.method for rpc in RPCS} == {call[2] for call in CALLS} | batches_and_lists | lists
 
@@ -100,6 +111,19 @@ def test_deletes(client, stub):
     assert [asked.seconds_left is not None for asked in stub.asked] == [True] * 3
     assert stub.asked[1].request.corpus == "news"
     assert stub.asked[2].request.name == "news"
+
+
+def test_deletes_by_filter(client, stub):
+    """What is given travels, what is not stays unset, and the count comes back."""
+    stub.answers["PurgeDocuments"] = lambda _: corpus_service_pb2.PurgeDocumentsResponse(documents=7)
+    assert client.delete_where("news", source="", dry_run=True) == 7
+    assert client.delete_where("news", published_before=NOW, published_after=NOW) == 7
+    by_source, by_time = (asked.request for asked in stub.asked)
+    assert (by_source.HasField("source"), by_source.source, by_source.dry_run) == (True, "", True)
+    assert not by_source.HasField("published_before")
+    assert (by_time.HasField("source"), by_time.dry_run) == (False, False)
+    assert wire.time_from_message(by_time, "published_before") == NOW
+    assert wire.time_from_message(by_time, "published_after") == NOW
 
 
 def test_lists_follow_their_pages(client, stub):

@@ -163,3 +163,4 @@ server_statuses = filled(
     memory_bytes=counts,
     read_only_reason=st.none() | ids,
 )
+backups = filled(types.Backup, path=texts, size_bytes=counts)

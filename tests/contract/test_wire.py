@@ -25,6 +25,7 @@ VALUES = {
     "corpus_stats": strategies.corpus_stats,
     "shadow_difference": strategies.shadow_differences,
     "server_status": strategies.server_statuses,
+    "backup": strategies.backups,
 }
 
 

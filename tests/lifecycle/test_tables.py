@@ -3,8 +3,8 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -14,7 +14,6 @@ from baznashr_server.engine.corpora import Corpora
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.store import snapshots
 from tests.lifecycle.content import LONG_AGO, documents, ingest, live, wait_until
-from tests.support.seeds import seeded
 
 COUNT = 400
 
@@ -32,7 +31,7 @@ def _filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patched.setattr(tables, "MIN_SNAPSHOT_DOCUMENTS", 50)
     path = tmp_path_factory.mktemp("filled") / "data"
     with Engine.open(path) as engine:
-        ingest(engine, documents(seeded("tables"), COUNT))
+        ingest(engine, documents(Random("tables"), COUNT))
         assert engine.delete("d8")
     patched.undo()
     return path
@@ -45,7 +44,7 @@ def folder(_filled: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def read_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def read_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the documents that are read to fill tables."""
     rows: list[int] = []
     add = CorpusIndex.add
@@ -54,7 +53,7 @@ def read_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         "add",
         lambda self, entry, *, visible=False: (rows.append(entry.row), add(self, entry, visible=visible)),
     )
-    yield rows
+    return rows
 
 
 def open_index(folder: Path) -> tuple[CorpusIndex, set[tuple[int, str]]]:
@@ -83,7 +82,7 @@ def test_tables_from_a_snapshot_equal_those_built_anew(folder: Path, read_rows: 
 
 def test_answers_do_not_depend_on_the_snapshot(folder: Path) -> None:
     """The same texts get the same judgements with and without it."""
-    asked = documents(seeded("tables"), COUNT)[::7]
+    asked = documents(Random("tables"), COUNT)[::7]
     answers = []
     for _ in range(2):
         with Engine.open(folder) as engine:
@@ -97,7 +96,7 @@ def test_any_flipped_byte_is_noticed(folder: Path, read_rows: list[int], caplog:
     expected = open_index(folder)[1]
     path = snapshot_of(folder)
     whole = path.read_bytes()
-    rng = seeded("flips")
+    rng = Random("flips")
     for place in [0, len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(6))]:
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
         check_rebuilt(folder, expected, read_rows, caplog)
@@ -121,7 +120,7 @@ def check_rebuilt(
 def test_documents_since_the_snapshot_are_added(folder: Path, read_rows: list[int]) -> None:
     """Only what is newer than the snapshot is read from the store."""
     old = snapshot_of(folder).read_bytes()
-    more = documents(seeded("more"), 30, "e")
+    more = documents(Random("more"), 30, "e")
     with Engine.open(folder) as engine:
         ingest(engine, more)
         newest = live(engine._corpora["default"].index)
@@ -172,7 +171,7 @@ def test_a_foreign_snapshot_is_not_used(folder: Path, read_rows: list[int], chan
 
 def test_snapshots_are_taken_while_serving(tmp_path: Path) -> None:
     """By interval, in the background; and not again while nothing changes."""
-    content = documents(seeded("interval"), 120)
+    content = documents(Random("interval"), 120)
     with Engine.open(tmp_path / "data", snapshot_seconds=0.05) as engine:
         path = tmp_path / "data" / "tables" / "1.tables"
         ingest(engine, content[:100])
@@ -205,7 +204,7 @@ def test_a_dropped_corpus_takes_its_snapshot_along(folder: Path) -> None:
 def test_many_corpora_share_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of forty corpora in use only as many as the limit says keep their tables; all answer as before."""
     monkeypatch.setattr(tables, "MAX_LOADED_CORPORA", 6)
-    content = documents(seeded("corpora"), 40)
+    content = documents(Random("corpora"), 40)
     with Engine.open(tmp_path / "data") as engine:
         for i, document in enumerate(content):
             engine.create_corpus(f"c{i}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from baznashr.errors import BaznashrError
     from baznashr.types import (
         DEFAULT_CORPUS,
+        Backup,
         Cluster,
         ClusterMember,
         Corpus,
@@ -58,6 +59,7 @@ __all__ = [
     "DEFAULT_CORPUS",
     "TLS",
     "AsyncClient",
+    "Backup",
     "BaznashrError",
     "Client",
     "Cluster",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -12,6 +13,7 @@ from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection
 from baznashr._transport import AsyncTransport
 from baznashr.types import (
     DEFAULT_CORPUS,
+    Backup,
     Cluster,
     Corpus,
     CorpusStats,
@@ -211,6 +213,23 @@ class AsyncClient:
         """Delete a corpus with all its documents."""
         return await self._transport.run(_calls.delete_corpus(name))
 
+    async def delete_where(
+        self,
+        corpus: str = DEFAULT_CORPUS,
+        *,
+        source: str | None = None,
+        published_before: datetime | None = None,
+        published_after: datetime | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete all documents that match all that is given; return how many, with *dry_run* only that.
+
+        Times count from *published_after* on and before *published_before*, by publish or else arrival time. What a
+        client stops waiting for goes on: give one that deletes a lot a long timeout.
+        """
+        call = _calls.delete_where(corpus, source, published_before, published_after, dry_run)
+        return await self._transport.run(call)
+
     async def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
         """Tell what a corpus holds and costs."""
         return await self._transport.run(_calls.corpus_stats(name))
@@ -222,3 +241,10 @@ class AsyncClient:
     async def server_status(self) -> ServerStatus:
         """Tell how the server is."""
         return await self._transport.run(_calls.server_status())
+
+    async def backup(self, name: str = "") -> Backup:
+        """Copy the server's store to a new file in its backup folder; without a name, under one made of the time.
+
+        What a client stops waiting for goes on: give one that copies a large store a long timeout.
+        """
+        return await self._transport.run(_calls.backup(name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError
@@ -200,6 +201,24 @@ def delete_corpus(name: str) -> Call[None]:
     return Call(rpc("DeleteCorpus"), request, lambda _: None)
 
 
+def delete_where(
+    corpus: str,
+    source: str | None,
+    published_before: datetime | None,
+    published_after: datetime | None,
+    dry_run: bool,
+) -> Call[int]:
+    request = wire.build(
+        corpus_service_pb2.PurgeDocumentsRequest,
+        corpus=corpus,
+        source=source,
+        published_before=wire.time_to_message(published_before, "published_before"),
+        published_after=wire.time_to_message(published_after, "published_after"),
+        dry_run=dry_run,
+    )
+    return Call(rpc("PurgeDocuments"), request, lambda response: int(response.documents))
+
+
 def corpus_stats(name: str) -> Call[types.CorpusStats]:
     request = wire.build(corpus_service_pb2.GetCorpusStatsRequest, corpus=name)
     return Call(rpc("GetCorpusStats"), request, lambda response: wire.corpus_stats_from_message(response.stats))
@@ -217,3 +236,8 @@ def shadow_differences(name: str) -> Call[tuple[types.ShadowDifference, ...]]:
 def server_status() -> Call[types.ServerStatus]:
     request = admin_service_pb2.GetServerStatusRequest()
     return Call(rpc("GetServerStatus"), request, lambda response: wire.server_status_from_message(response.status))
+
+
+def backup(name: str) -> Call[types.Backup]:
+    request = wire.build(admin_service_pb2.BackupStoreRequest, name=name)
+    return Call(rpc("BackupStore"), request, lambda response: wire.backup_from_message(response.backup))

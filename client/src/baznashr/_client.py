@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -12,6 +13,7 @@ from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection
 from baznashr._transport import Transport
 from baznashr.types import (
     DEFAULT_CORPUS,
+    Backup,
     Cluster,
     Corpus,
     CorpusStats,
@@ -202,6 +204,23 @@ class Client:
         """Delete a corpus with all its documents."""
         return self._transport.run(_calls.delete_corpus(name))
 
+    def delete_where(
+        self,
+        corpus: str = DEFAULT_CORPUS,
+        *,
+        source: str | None = None,
+        published_before: datetime | None = None,
+        published_after: datetime | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Delete all documents that match all that is given; return how many, with *dry_run* only that.
+
+        Times count from *published_after* on and before *published_before*, by publish or else arrival time. What a
+        client stops waiting for goes on: give one that deletes a lot a long timeout.
+        """
+        call = _calls.delete_where(corpus, source, published_before, published_after, dry_run)
+        return self._transport.run(call)
+
     def corpus_stats(self, name: str = DEFAULT_CORPUS) -> CorpusStats:
         """Tell what a corpus holds and costs."""
         return self._transport.run(_calls.corpus_stats(name))
@@ -213,3 +232,10 @@ class Client:
     def server_status(self) -> ServerStatus:
         """Tell how the server is."""
         return self._transport.run(_calls.server_status())
+
+    def backup(self, name: str = "") -> Backup:
+        """Copy the server's store to a new file in its backup folder; without a name, under one made of the time.
+
+        What a client stops waiting for goes on: give one that copies a large store a long timeout.
+        """
+        return self._transport.run(_calls.backup(name))

@@ -10,10 +10,10 @@ BaznashrError
 ├── NotFound
 │   ├── DocumentNotFound       DOCUMENT_NOT_FOUND
 │   └── CorpusNotFound         CORPUS_NOT_FOUND
-├── AlreadyExists
+├── AlreadyExists              BACKUP_EXISTS
 │   ├── DocumentIdReused       DOCUMENT_ID_REUSED
 │   └── CorpusExists           CORPUS_EXISTS
-├── FailedPrecondition
+├── FailedPrecondition         BACKUPS_OFF, BACKUP_FAILED
 │   ├── ProfileMismatch        PROFILE_MISMATCH
 │   ├── ReadOnly               READ_ONLY
 │   ├── TextNotKept            TEXT_NOT_KEPT

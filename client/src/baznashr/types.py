@@ -346,3 +346,10 @@ class ServerStatus:
     """Of the tables in memory, in all corpora."""
     read_only_reason: str | None = None
     """Why the server takes no writes; None while it takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    path: str
+    """Of the file, on the server's machine."""
+    size_bytes: int

@@ -108,6 +108,7 @@ def _open(settings: Settings, metrics: Metrics) -> Engine:
         observer=MetricsObserver(metrics.engine),
         group_commit_max_documents=settings.group_commit_max_documents,
         group_commit_wait_ms=settings.group_commit_wait_ms,
+        snapshot_seconds=settings.snapshot_seconds,
     )
     try:
         warm_up()

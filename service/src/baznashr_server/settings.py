@@ -106,6 +106,10 @@ class Settings(BaseSettings):
     """Most documents that share one durable commit."""
     group_commit_wait_ms: float = Field(0.0, ge=0, le=1000)
     """How long a commit waits for company, in milliseconds; whatever arrives during a commit shares the next."""
+    snapshot_seconds: float = Field(600.0, ge=1, le=86_400)
+    """Least time between two snapshots of the tables in memory, which speed the start after a crash."""
+    backup_dir: OptionalFolder = None
+    """Folder that BackupStore writes to, made if it is missing; empty refuses backups over gRPC."""
     max_concurrent_calls: int = Field(64, ge=1, le=100_000)
     """Calls and stream items worked on at once."""
     max_queued_calls: int = Field(512, ge=0, le=100_000)

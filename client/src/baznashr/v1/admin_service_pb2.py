@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62\x61znashr/v1/admin_service.proto\x12\x0b\x62\x61znashr.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetServerStatusRequest\"D\n\x17GetServerStatusResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.baznashr.v1.ServerStatus\"\xb4\x01\n\x0cServerStatus\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10read_only_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63orpora\x18\x05 \x01(\x03\x12\x11\n\tdocuments\x18\x06 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x32q\n\x0c\x41\x64minService\x12\x61\n\x0fGetServerStatus\x12#.baznashr.v1.GetServerStatusRequest\x1a$.baznashr.v1.GetServerStatusResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62\x61znashr/v1/admin_service.proto\x12\x0b\x62\x61znashr.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\"\n\x12\x42\x61\x63kupStoreRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\":\n\x13\x42\x61\x63kupStoreResponse\x12#\n\x06\x62\x61\x63kup\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Backup\"*\n\x06\x42\x61\x63kup\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\x18\n\x16GetServerStatusRequest\"D\n\x17GetServerStatusResponse\x12)\n\x06status\x18\x01 \x01(\x0b\x32\x19.baznashr.v1.ServerStatus\"\xb4\x01\n\x0cServerStatus\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10read_only_reason\x18\x04 \x01(\t\x12\x0f\n\x07\x63orpora\x18\x05 \x01(\x03\x12\x11\n\tdocuments\x18\x06 \x01(\x03\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x32\xc3\x01\n\x0c\x41\x64minService\x12\x61\n\x0fGetServerStatus\x12#.baznashr.v1.GetServerStatusRequest\x1a$.baznashr.v1.GetServerStatusResponse\"\x03\x90\x02\x01\x12P\n\x0b\x42\x61\x63kupStore\x12\x1f.baznashr.v1.BackupStoreRequest\x1a .baznashr.v1.BackupStoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,12 +34,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetServerStatus']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetServerStatus']._serialized_options = b'\220\002\001'
-  _globals['_GETSERVERSTATUSREQUEST']._serialized_start=81
-  _globals['_GETSERVERSTATUSREQUEST']._serialized_end=105
-  _globals['_GETSERVERSTATUSRESPONSE']._serialized_start=107
-  _globals['_GETSERVERSTATUSRESPONSE']._serialized_end=175
-  _globals['_SERVERSTATUS']._serialized_start=178
-  _globals['_SERVERSTATUS']._serialized_end=358
-  _globals['_ADMINSERVICE']._serialized_start=360
-  _globals['_ADMINSERVICE']._serialized_end=473
+  _globals['_BACKUPSTOREREQUEST']._serialized_start=81
+  _globals['_BACKUPSTOREREQUEST']._serialized_end=115
+  _globals['_BACKUPSTORERESPONSE']._serialized_start=117
+  _globals['_BACKUPSTORERESPONSE']._serialized_end=175
+  _globals['_BACKUP']._serialized_start=177
+  _globals['_BACKUP']._serialized_end=219
+  _globals['_GETSERVERSTATUSREQUEST']._serialized_start=221
+  _globals['_GETSERVERSTATUSREQUEST']._serialized_end=245
+  _globals['_GETSERVERSTATUSRESPONSE']._serialized_start=247
+  _globals['_GETSERVERSTATUSRESPONSE']._serialized_end=315
+  _globals['_SERVERSTATUS']._serialized_start=318
+  _globals['_SERVERSTATUS']._serialized_end=498
+  _globals['_ADMINSERVICE']._serialized_start=501
+  _globals['_ADMINSERVICE']._serialized_end=696
 # @@protoc_insertion_point(module_scope)

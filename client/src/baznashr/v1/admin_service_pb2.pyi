@@ -18,6 +18,69 @@ else:
 DESCRIPTOR: google.protobuf.descriptor.FileDescriptor
 
 @typing.final
+class BackupStoreRequest(google.protobuf.message.Message):
+    """Asks for a backup."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: builtins.int
+    name: builtins.str
+    """Of the file in the server's backup folder: 1 to 100 characters of A-Z, a-z, 0-9, '.', '_' and '-', the first a letter
+    or digit; empty means one made of the time. A file that exists is refused with BACKUP_EXISTS.
+    """
+    def __init__(
+        self,
+        *,
+        name: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["name", b"name"]) -> None: ...
+
+Global___BackupStoreRequest: typing_extensions.TypeAlias = BackupStoreRequest
+
+@typing.final
+class BackupStoreResponse(google.protobuf.message.Message):
+    """Answers BackupStore."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BACKUP_FIELD_NUMBER: builtins.int
+    @property
+    def backup(self) -> Global___Backup:
+        """The file, on disk and whole."""
+
+    def __init__(
+        self,
+        *,
+        backup: Global___Backup | None = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["backup", b"backup"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["backup", b"backup"]) -> None: ...
+
+Global___BackupStoreResponse: typing_extensions.TypeAlias = BackupStoreResponse
+
+@typing.final
+class Backup(google.protobuf.message.Message):
+    """A backup of the store."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: builtins.int
+    SIZE_BYTES_FIELD_NUMBER: builtins.int
+    path: builtins.str
+    """Where it is on the server's machine."""
+    size_bytes: builtins.int
+    """Its size in bytes."""
+    def __init__(
+        self,
+        *,
+        path: builtins.str = ...,
+        size_bytes: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["path", b"path", "size_bytes", b"size_bytes"]) -> None: ...
+
+Global___Backup: typing_extensions.TypeAlias = Backup
+
+@typing.final
 class GetServerStatusRequest(google.protobuf.message.Message):
     """Asks how the server is."""
 

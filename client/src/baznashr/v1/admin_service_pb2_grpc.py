@@ -40,6 +40,11 @@ class AdminServiceStub(object):
                 request_serializer=baznashr_dot_v1_dot_admin__service__pb2.GetServerStatusRequest.SerializeToString,
                 response_deserializer=baznashr_dot_v1_dot_admin__service__pb2.GetServerStatusResponse.FromString,
                 _registered_method=True)
+        self.BackupStore = channel.unary_unary(
+                '/baznashr.v1.AdminService/BackupStore',
+                request_serializer=baznashr_dot_v1_dot_admin__service__pb2.BackupStoreRequest.SerializeToString,
+                response_deserializer=baznashr_dot_v1_dot_admin__service__pb2.BackupStoreResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer(object):
@@ -53,6 +58,14 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BackupStore(self, request, context):
+        """Copies the store as it is at this moment to a file of the server's machine, while calls go on. The copy is finished
+        even if the caller stops waiting.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetServerStatus,
                     request_deserializer=baznashr_dot_v1_dot_admin__service__pb2.GetServerStatusRequest.FromString,
                     response_serializer=baznashr_dot_v1_dot_admin__service__pb2.GetServerStatusResponse.SerializeToString,
+            ),
+            'BackupStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.BackupStore,
+                    request_deserializer=baznashr_dot_v1_dot_admin__service__pb2.BackupStoreRequest.FromString,
+                    response_serializer=baznashr_dot_v1_dot_admin__service__pb2.BackupStoreResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,33 @@ class AdminService(object):
             '/baznashr.v1.AdminService/GetServerStatus',
             baznashr_dot_v1_dot_admin__service__pb2.GetServerStatusRequest.SerializeToString,
             baznashr_dot_v1_dot_admin__service__pb2.GetServerStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackupStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/baznashr.v1.AdminService/BackupStore',
+            baznashr_dot_v1_dot_admin__service__pb2.BackupStoreRequest.SerializeToString,
+            baznashr_dot_v1_dot_admin__service__pb2.BackupStoreResponse.FromString,
             options,
             channel_credentials,
             insecure,

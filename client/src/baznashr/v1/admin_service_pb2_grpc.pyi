@@ -41,7 +41,23 @@ _AdminServiceGetServerStatusType = typing_extensions.TypeVar(
     ],
 )
 
-class AdminServiceStub(typing.Generic[_AdminServiceGetServerStatusType]):
+_AdminServiceBackupStoreType = typing_extensions.TypeVar(
+    '_AdminServiceBackupStoreType',
+    grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.admin_service_pb2.BackupStoreRequest,
+        baznashr.v1.admin_service_pb2.BackupStoreResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.admin_service_pb2.BackupStoreRequest,
+        baznashr.v1.admin_service_pb2.BackupStoreResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.admin_service_pb2.BackupStoreRequest,
+        baznashr.v1.admin_service_pb2.BackupStoreResponse,
+    ],
+)
+
+class AdminServiceStub(typing.Generic[_AdminServiceGetServerStatusType, _AdminServiceBackupStoreType]):
     """Commands to the server process. Scope: admin."""
 
     @typing.overload
@@ -49,6 +65,10 @@ class AdminServiceStub(typing.Generic[_AdminServiceGetServerStatusType]):
         grpc.UnaryUnaryMultiCallable[
             baznashr.v1.admin_service_pb2.GetServerStatusRequest,
             baznashr.v1.admin_service_pb2.GetServerStatusResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            baznashr.v1.admin_service_pb2.BackupStoreRequest,
+            baznashr.v1.admin_service_pb2.BackupStoreResponse,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -58,15 +78,28 @@ class AdminServiceStub(typing.Generic[_AdminServiceGetServerStatusType]):
             baznashr.v1.admin_service_pb2.GetServerStatusRequest,
             baznashr.v1.admin_service_pb2.GetServerStatusResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            baznashr.v1.admin_service_pb2.BackupStoreRequest,
+            baznashr.v1.admin_service_pb2.BackupStoreResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     GetServerStatus: _AdminServiceGetServerStatusType
     """Tells how the server is."""
 
+    BackupStore: _AdminServiceBackupStoreType
+    """Copies the store as it is at this moment to a file of the server's machine, while calls go on. The copy is finished
+    even if the caller stops waiting.
+    """
+
 AdminServiceAsyncStub: typing_extensions.TypeAlias = AdminServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         baznashr.v1.admin_service_pb2.GetServerStatusRequest,
         baznashr.v1.admin_service_pb2.GetServerStatusResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.admin_service_pb2.BackupStoreRequest,
+        baznashr.v1.admin_service_pb2.BackupStoreResponse,
     ],
 ]
 
@@ -80,5 +113,15 @@ class AdminServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[baznashr.v1.admin_service_pb2.GetServerStatusResponse, collections.abc.Awaitable[baznashr.v1.admin_service_pb2.GetServerStatusResponse]]:
         """Tells how the server is."""
+
+    @abc.abstractmethod
+    def BackupStore(
+        self,
+        request: baznashr.v1.admin_service_pb2.BackupStoreRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[baznashr.v1.admin_service_pb2.BackupStoreResponse, collections.abc.Awaitable[baznashr.v1.admin_service_pb2.BackupStoreResponse]]:
+        """Copies the store as it is at this moment to a file of the server's machine, while calls go on. The copy is finished
+        even if the caller stops waiting.
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

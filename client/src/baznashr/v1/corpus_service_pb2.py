@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from baznashr.v1 import corpus_pb2 as baznashr_dot_v1_dot_corpus__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n baznashr/v1/corpus_service.proto\x12\x0b\x62\x61znashr.v1\x1a\x18\x62\x61znashr/v1/corpus.proto\"\xaf\x01\n\x13\x43reateCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bwindow_days\x18\x02 \x01(\x05\x12\x16\n\tkeep_text\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12#\n\x06policy\x18\x04 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12*\n\rshadow_policy\x18\x05 \x01(\x0b\x32\x13.baznashr.v1.PolicyB\x0c\n\n_keep_text\";\n\x14\x43reateCorpusResponse\x12#\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Corpus\" \n\x10GetCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11GetCorpusResponse\x12#\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Corpus\";\n\x12ListCorporaRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListCorporaResponse\x12$\n\x07\x63orpora\x18\x01 \x03(\x0b\x32\x13.baznashr.v1.Corpus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbc\x01\n\x13UpdateCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0bwindow_days\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12#\n\x06policy\x18\x03 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12*\n\rshadow_policy\x18\x04 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12\x1c\n\x14remove_shadow_policy\x18\x05 \x01(\x08\x42\x0e\n\x0c_window_days\";\n\x14UpdateCorpusResponse\x12#\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Corpus\"#\n\x13\x44\x65leteCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteCorpusResponse\"\'\n\x15GetCorpusStatsRequest\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\"A\n\x16GetCorpusStatsResponse\x12\'\n\x05stats\x18\x01 \x01(\x0b\x32\x18.baznashr.v1.CorpusStats\".\n\x1cListShadowDifferencesRequest\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\"S\n\x1dListShadowDifferencesResponse\x12\x32\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x1d.baznashr.v1.ShadowDifference2\x90\x05\n\rCorpusService\x12S\n\x0c\x43reateCorpus\x12 .baznashr.v1.CreateCorpusRequest\x1a!.baznashr.v1.CreateCorpusResponse\x12O\n\tGetCorpus\x12\x1d.baznashr.v1.GetCorpusRequest\x1a\x1e.baznashr.v1.GetCorpusResponse\"\x03\x90\x02\x01\x12U\n\x0bListCorpora\x12\x1f.baznashr.v1.ListCorporaRequest\x1a .baznashr.v1.ListCorporaResponse\"\x03\x90\x02\x01\x12X\n\x0cUpdateCorpus\x12 .baznashr.v1.UpdateCorpusRequest\x1a!.baznashr.v1.UpdateCorpusResponse\"\x03\x90\x02\x02\x12S\n\x0c\x44\x65leteCorpus\x12 .baznashr.v1.DeleteCorpusRequest\x1a!.baznashr.v1.DeleteCorpusResponse\x12^\n\x0eGetCorpusStats\x12\".baznashr.v1.GetCorpusStatsRequest\x1a#.baznashr.v1.GetCorpusStatsResponse\"\x03\x90\x02\x01\x12s\n\x15ListShadowDifferences\x12).baznashr.v1.ListShadowDifferencesRequest\x1a*.baznashr.v1.ListShadowDifferencesResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n baznashr/v1/corpus_service.proto\x12\x0b\x62\x61znashr.v1\x1a\x18\x62\x61znashr/v1/corpus.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaf\x01\n\x13\x43reateCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bwindow_days\x18\x02 \x01(\x05\x12\x16\n\tkeep_text\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12#\n\x06policy\x18\x04 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12*\n\rshadow_policy\x18\x05 \x01(\x0b\x32\x13.baznashr.v1.PolicyB\x0c\n\n_keep_text\";\n\x14\x43reateCorpusResponse\x12#\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Corpus\" \n\x10GetCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x11GetCorpusResponse\x12#\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Corpus\";\n\x12ListCorporaRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"T\n\x13ListCorporaResponse\x12$\n\x07\x63orpora\x18\x01 \x03(\x0b\x32\x13.baznashr.v1.Corpus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xbc\x01\n\x13UpdateCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0bwindow_days\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12#\n\x06policy\x18\x03 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12*\n\rshadow_policy\x18\x04 \x01(\x0b\x32\x13.baznashr.v1.Policy\x12\x1c\n\x14remove_shadow_policy\x18\x05 \x01(\x08\x42\x0e\n\x0c_window_days\";\n\x14UpdateCorpusResponse\x12#\n\x06\x63orpus\x18\x01 \x01(\x0b\x32\x13.baznashr.v1.Corpus\"#\n\x13\x44\x65leteCorpusRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14\x44\x65leteCorpusResponse\"\xc3\x01\n\x15PurgeDocumentsRequest\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\x12\x13\n\x06source\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x34\n\x10published_before\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fpublished_after\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\x42\t\n\x07_source\"+\n\x16PurgeDocumentsResponse\x12\x11\n\tdocuments\x18\x01 \x01(\x03\"\'\n\x15GetCorpusStatsRequest\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\"A\n\x16GetCorpusStatsResponse\x12\'\n\x05stats\x18\x01 \x01(\x0b\x32\x18.baznashr.v1.CorpusStats\".\n\x1cListShadowDifferencesRequest\x12\x0e\n\x06\x63orpus\x18\x01 \x01(\t\"S\n\x1dListShadowDifferencesResponse\x12\x32\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\x1d.baznashr.v1.ShadowDifference2\xf0\x05\n\rCorpusService\x12S\n\x0c\x43reateCorpus\x12 .baznashr.v1.CreateCorpusRequest\x1a!.baznashr.v1.CreateCorpusResponse\x12O\n\tGetCorpus\x12\x1d.baznashr.v1.GetCorpusRequest\x1a\x1e.baznashr.v1.GetCorpusResponse\"\x03\x90\x02\x01\x12U\n\x0bListCorpora\x12\x1f.baznashr.v1.ListCorporaRequest\x1a .baznashr.v1.ListCorporaResponse\"\x03\x90\x02\x01\x12X\n\x0cUpdateCorpus\x12 .baznashr.v1.UpdateCorpusRequest\x1a!.baznashr.v1.UpdateCorpusResponse\"\x03\x90\x02\x02\x12S\n\x0c\x44\x65leteCorpus\x12 .baznashr.v1.DeleteCorpusRequest\x1a!.baznashr.v1.DeleteCorpusResponse\x12^\n\x0ePurgeDocuments\x12\".baznashr.v1.PurgeDocumentsRequest\x1a#.baznashr.v1.PurgeDocumentsResponse\"\x03\x90\x02\x02\x12^\n\x0eGetCorpusStats\x12\".baznashr.v1.GetCorpusStatsRequest\x1a#.baznashr.v1.GetCorpusStatsResponse\"\x03\x90\x02\x01\x12s\n\x15ListShadowDifferences\x12).baznashr.v1.ListShadowDifferencesRequest\x1a*.baznashr.v1.ListShadowDifferencesResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,38 +39,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CORPUSSERVICE'].methods_by_name['ListCorpora']._serialized_options = b'\220\002\001'
   _globals['_CORPUSSERVICE'].methods_by_name['UpdateCorpus']._loaded_options = None
   _globals['_CORPUSSERVICE'].methods_by_name['UpdateCorpus']._serialized_options = b'\220\002\002'
+  _globals['_CORPUSSERVICE'].methods_by_name['PurgeDocuments']._loaded_options = None
+  _globals['_CORPUSSERVICE'].methods_by_name['PurgeDocuments']._serialized_options = b'\220\002\002'
   _globals['_CORPUSSERVICE'].methods_by_name['GetCorpusStats']._loaded_options = None
   _globals['_CORPUSSERVICE'].methods_by_name['GetCorpusStats']._serialized_options = b'\220\002\001'
   _globals['_CORPUSSERVICE'].methods_by_name['ListShadowDifferences']._loaded_options = None
   _globals['_CORPUSSERVICE'].methods_by_name['ListShadowDifferences']._serialized_options = b'\220\002\001'
-  _globals['_CREATECORPUSREQUEST']._serialized_start=76
-  _globals['_CREATECORPUSREQUEST']._serialized_end=251
-  _globals['_CREATECORPUSRESPONSE']._serialized_start=253
-  _globals['_CREATECORPUSRESPONSE']._serialized_end=312
-  _globals['_GETCORPUSREQUEST']._serialized_start=314
-  _globals['_GETCORPUSREQUEST']._serialized_end=346
-  _globals['_GETCORPUSRESPONSE']._serialized_start=348
-  _globals['_GETCORPUSRESPONSE']._serialized_end=404
-  _globals['_LISTCORPORAREQUEST']._serialized_start=406
-  _globals['_LISTCORPORAREQUEST']._serialized_end=465
-  _globals['_LISTCORPORARESPONSE']._serialized_start=467
-  _globals['_LISTCORPORARESPONSE']._serialized_end=551
-  _globals['_UPDATECORPUSREQUEST']._serialized_start=554
-  _globals['_UPDATECORPUSREQUEST']._serialized_end=742
-  _globals['_UPDATECORPUSRESPONSE']._serialized_start=744
-  _globals['_UPDATECORPUSRESPONSE']._serialized_end=803
-  _globals['_DELETECORPUSREQUEST']._serialized_start=805
-  _globals['_DELETECORPUSREQUEST']._serialized_end=840
-  _globals['_DELETECORPUSRESPONSE']._serialized_start=842
-  _globals['_DELETECORPUSRESPONSE']._serialized_end=864
-  _globals['_GETCORPUSSTATSREQUEST']._serialized_start=866
-  _globals['_GETCORPUSSTATSREQUEST']._serialized_end=905
-  _globals['_GETCORPUSSTATSRESPONSE']._serialized_start=907
-  _globals['_GETCORPUSSTATSRESPONSE']._serialized_end=972
-  _globals['_LISTSHADOWDIFFERENCESREQUEST']._serialized_start=974
-  _globals['_LISTSHADOWDIFFERENCESREQUEST']._serialized_end=1020
-  _globals['_LISTSHADOWDIFFERENCESRESPONSE']._serialized_start=1022
-  _globals['_LISTSHADOWDIFFERENCESRESPONSE']._serialized_end=1105
-  _globals['_CORPUSSERVICE']._serialized_start=1108
-  _globals['_CORPUSSERVICE']._serialized_end=1764
+  _globals['_CREATECORPUSREQUEST']._serialized_start=109
+  _globals['_CREATECORPUSREQUEST']._serialized_end=284
+  _globals['_CREATECORPUSRESPONSE']._serialized_start=286
+  _globals['_CREATECORPUSRESPONSE']._serialized_end=345
+  _globals['_GETCORPUSREQUEST']._serialized_start=347
+  _globals['_GETCORPUSREQUEST']._serialized_end=379
+  _globals['_GETCORPUSRESPONSE']._serialized_start=381
+  _globals['_GETCORPUSRESPONSE']._serialized_end=437
+  _globals['_LISTCORPORAREQUEST']._serialized_start=439
+  _globals['_LISTCORPORAREQUEST']._serialized_end=498
+  _globals['_LISTCORPORARESPONSE']._serialized_start=500
+  _globals['_LISTCORPORARESPONSE']._serialized_end=584
+  _globals['_UPDATECORPUSREQUEST']._serialized_start=587
+  _globals['_UPDATECORPUSREQUEST']._serialized_end=775
+  _globals['_UPDATECORPUSRESPONSE']._serialized_start=777
+  _globals['_UPDATECORPUSRESPONSE']._serialized_end=836
+  _globals['_DELETECORPUSREQUEST']._serialized_start=838
+  _globals['_DELETECORPUSREQUEST']._serialized_end=873
+  _globals['_DELETECORPUSRESPONSE']._serialized_start=875
+  _globals['_DELETECORPUSRESPONSE']._serialized_end=897
+  _globals['_PURGEDOCUMENTSREQUEST']._serialized_start=900
+  _globals['_PURGEDOCUMENTSREQUEST']._serialized_end=1095
+  _globals['_PURGEDOCUMENTSRESPONSE']._serialized_start=1097
+  _globals['_PURGEDOCUMENTSRESPONSE']._serialized_end=1140
+  _globals['_GETCORPUSSTATSREQUEST']._serialized_start=1142
+  _globals['_GETCORPUSSTATSREQUEST']._serialized_end=1181
+  _globals['_GETCORPUSSTATSRESPONSE']._serialized_start=1183
+  _globals['_GETCORPUSSTATSRESPONSE']._serialized_end=1248
+  _globals['_LISTSHADOWDIFFERENCESREQUEST']._serialized_start=1250
+  _globals['_LISTSHADOWDIFFERENCESREQUEST']._serialized_end=1296
+  _globals['_LISTSHADOWDIFFERENCESRESPONSE']._serialized_start=1298
+  _globals['_LISTSHADOWDIFFERENCESRESPONSE']._serialized_end=1381
+  _globals['_CORPUSSERVICE']._serialized_start=1384
+  _globals['_CORPUSSERVICE']._serialized_end=2136
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ import collections.abc
 import google.protobuf.descriptor
 import google.protobuf.internal.containers
 import google.protobuf.message
+import google.protobuf.timestamp_pb2
 import sys
 import typing
 
@@ -255,6 +256,67 @@ class DeleteCorpusResponse(google.protobuf.message.Message):
     ) -> None: ...
 
 Global___DeleteCorpusResponse: typing_extensions.TypeAlias = DeleteCorpusResponse
+
+@typing.final
+class PurgeDocumentsRequest(google.protobuf.message.Message):
+    """aip.dev/not-precedent: AIP-165 has a filter expression; two conditions need no language.
+
+    Asks to delete what matches. At least one condition must be set, and all that are set must hold.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CORPUS_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    PUBLISHED_BEFORE_FIELD_NUMBER: builtins.int
+    PUBLISHED_AFTER_FIELD_NUMBER: builtins.int
+    DRY_RUN_FIELD_NUMBER: builtins.int
+    corpus: builtins.str
+    """The corpus; never empty, so that nothing is deleted by an oversight."""
+    source: builtins.str
+    """Documents of this source; an empty one means those without a source."""
+    dry_run: builtins.bool
+    """Whether to count only and delete nothing."""
+    @property
+    def published_before(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Documents published, or arrived where that is unknown, before this time."""
+
+    @property
+    def published_after(self) -> google.protobuf.timestamp_pb2.Timestamp:
+        """Documents published, or arrived where that is unknown, at this time or later."""
+
+    def __init__(
+        self,
+        *,
+        corpus: builtins.str = ...,
+        source: builtins.str | None = ...,
+        published_before: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        published_after: google.protobuf.timestamp_pb2.Timestamp | None = ...,
+        dry_run: builtins.bool = ...,
+    ) -> None: ...
+    def HasField(self, field_name: typing.Literal["_source", b"_source", "published_after", b"published_after", "published_before", b"published_before", "source", b"source"]) -> builtins.bool: ...
+    def ClearField(self, field_name: typing.Literal["_source", b"_source", "corpus", b"corpus", "dry_run", b"dry_run", "published_after", b"published_after", "published_before", b"published_before", "source", b"source"]) -> None: ...
+    def WhichOneof(self, oneof_group: typing.Literal["_source", b"_source"]) -> typing.Literal["source"] | None: ...
+
+Global___PurgeDocumentsRequest: typing_extensions.TypeAlias = PurgeDocumentsRequest
+
+@typing.final
+class PurgeDocumentsResponse(google.protobuf.message.Message):
+    """Answers PurgeDocuments."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: builtins.int
+    documents: builtins.int
+    """Documents that were deleted or, in a dry run, would be."""
+    def __init__(
+        self,
+        *,
+        documents: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["documents", b"documents"]) -> None: ...
+
+Global___PurgeDocumentsResponse: typing_extensions.TypeAlias = PurgeDocumentsResponse
 
 @typing.final
 class GetCorpusStatsRequest(google.protobuf.message.Message):

@@ -63,6 +63,11 @@ class CorpusServiceStub(object):
                 request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.DeleteCorpusRequest.SerializeToString,
                 response_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.DeleteCorpusResponse.FromString,
                 _registered_method=True)
+        self.PurgeDocuments = channel.unary_unary(
+                '/baznashr.v1.CorpusService/PurgeDocuments',
+                request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.PurgeDocumentsRequest.SerializeToString,
+                response_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.PurgeDocumentsResponse.FromString,
+                _registered_method=True)
         self.GetCorpusStats = channel.unary_unary(
                 '/baznashr.v1.CorpusService/GetCorpusStats',
                 request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.GetCorpusStatsRequest.SerializeToString,
@@ -117,6 +122,15 @@ class CorpusServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeDocuments(self, request, context):
+        """Deletes all documents of a corpus that match, a batch at a time, each atomic. When it answers, their texts are erased
+        from the store's files, unless a long read such as a backup holds them back. A call that was cut short goes on to
+        its end; the same call again deletes what is left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetCorpusStats(self, request, context):
         """Tells what a corpus holds and costs.
         """
@@ -158,6 +172,11 @@ def add_CorpusServiceServicer_to_server(servicer, server):
                     servicer.DeleteCorpus,
                     request_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.DeleteCorpusRequest.FromString,
                     response_serializer=baznashr_dot_v1_dot_corpus__service__pb2.DeleteCorpusResponse.SerializeToString,
+            ),
+            'PurgeDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeDocuments,
+                    request_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.PurgeDocumentsRequest.FromString,
+                    response_serializer=baznashr_dot_v1_dot_corpus__service__pb2.PurgeDocumentsResponse.SerializeToString,
             ),
             'GetCorpusStats': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCorpusStats,
@@ -309,6 +328,33 @@ class CorpusService(object):
             '/baznashr.v1.CorpusService/DeleteCorpus',
             baznashr_dot_v1_dot_corpus__service__pb2.DeleteCorpusRequest.SerializeToString,
             baznashr_dot_v1_dot_corpus__service__pb2.DeleteCorpusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/baznashr.v1.CorpusService/PurgeDocuments',
+            baznashr_dot_v1_dot_corpus__service__pb2.PurgeDocumentsRequest.SerializeToString,
+            baznashr_dot_v1_dot_corpus__service__pb2.PurgeDocumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -105,6 +105,22 @@ _CorpusServiceDeleteCorpusType = typing_extensions.TypeVar(
     ],
 )
 
+_CorpusServicePurgeDocumentsType = typing_extensions.TypeVar(
+    '_CorpusServicePurgeDocumentsType',
+    grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse,
+    ],
+)
+
 _CorpusServiceGetCorpusStatsType = typing_extensions.TypeVar(
     '_CorpusServiceGetCorpusStatsType',
     grpc.UnaryUnaryMultiCallable[
@@ -137,7 +153,7 @@ _CorpusServiceListShadowDifferencesType = typing_extensions.TypeVar(
     ],
 )
 
-class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusServiceGetCorpusType, _CorpusServiceListCorporaType, _CorpusServiceUpdateCorpusType, _CorpusServiceDeleteCorpusType, _CorpusServiceGetCorpusStatsType, _CorpusServiceListShadowDifferencesType]):
+class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusServiceGetCorpusType, _CorpusServiceListCorporaType, _CorpusServiceUpdateCorpusType, _CorpusServiceDeleteCorpusType, _CorpusServicePurgeDocumentsType, _CorpusServiceGetCorpusStatsType, _CorpusServiceListShadowDifferencesType]):
     """aip.dev/not-precedent: Create and update take the settable fields themselves, where AIP-133 and 134 take the resource
     and a field mask: there are few, and presence says which ones change.
 
@@ -165,6 +181,10 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
         grpc.UnaryUnaryMultiCallable[
             baznashr.v1.corpus_service_pb2.DeleteCorpusRequest,
             baznashr.v1.corpus_service_pb2.DeleteCorpusResponse,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+            baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse,
         ],
         grpc.UnaryUnaryMultiCallable[
             baznashr.v1.corpus_service_pb2.GetCorpusStatsRequest,
@@ -199,6 +219,10 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
             baznashr.v1.corpus_service_pb2.DeleteCorpusResponse,
         ],
         grpc.aio.UnaryUnaryMultiCallable[
+            baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+            baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
             baznashr.v1.corpus_service_pb2.GetCorpusStatsRequest,
             baznashr.v1.corpus_service_pb2.GetCorpusStatsResponse,
         ],
@@ -222,6 +246,12 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
 
     DeleteCorpus: _CorpusServiceDeleteCorpusType
     """Deletes a corpus with all its documents; the corpus "default" is emptied."""
+
+    PurgeDocuments: _CorpusServicePurgeDocumentsType
+    """Deletes all documents of a corpus that match, a batch at a time, each atomic. When it answers, their texts are erased
+    from the store's files, unless a long read such as a backup holds them back. A call that was cut short goes on to
+    its end; the same call again deletes what is left.
+    """
 
     GetCorpusStats: _CorpusServiceGetCorpusStatsType
     """Tells what a corpus holds and costs."""
@@ -249,6 +279,10 @@ CorpusServiceAsyncStub: typing_extensions.TypeAlias = CorpusServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         baznashr.v1.corpus_service_pb2.DeleteCorpusRequest,
         baznashr.v1.corpus_service_pb2.DeleteCorpusResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+        baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse,
     ],
     grpc.aio.UnaryUnaryMultiCallable[
         baznashr.v1.corpus_service_pb2.GetCorpusStatsRequest,
@@ -306,6 +340,17 @@ class CorpusServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[baznashr.v1.corpus_service_pb2.DeleteCorpusResponse, collections.abc.Awaitable[baznashr.v1.corpus_service_pb2.DeleteCorpusResponse]]:
         """Deletes a corpus with all its documents; the corpus "default" is emptied."""
+
+    @abc.abstractmethod
+    def PurgeDocuments(
+        self,
+        request: baznashr.v1.corpus_service_pb2.PurgeDocumentsRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse, collections.abc.Awaitable[baznashr.v1.corpus_service_pb2.PurgeDocumentsResponse]]:
+        """Deletes all documents of a corpus that match, a batch at a time, each atomic. When it answers, their texts are erased
+        from the store's files, unless a long read such as a backup holds them back. A call that was cut short goes on to
+        its end; the same call again deletes what is left.
+        """
 
     @abc.abstractmethod
     def GetCorpusStats(

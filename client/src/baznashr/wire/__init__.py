@@ -6,7 +6,7 @@ where a value cannot be carried: a lone surrogate, a naive time, an enum value t
 
 from __future__ import annotations
 
-from baznashr.wire._base import build
+from baznashr.wire._base import build, time_from_message, time_to_message
 from baznashr.wire._cluster import (
     cluster_from_message,
     cluster_to_message,
@@ -14,6 +14,8 @@ from baznashr.wire._cluster import (
     override_to_message,
 )
 from baznashr.wire._corpus import (
+    backup_from_message,
+    backup_to_message,
     corpus_from_message,
     corpus_name,
     corpus_stats_from_message,
@@ -42,6 +44,8 @@ from baznashr.wire._judgement import (
 )
 
 __all__ = [
+    "backup_from_message",
+    "backup_to_message",
     "build",
     "check_item_from_message",
     "check_item_to_message",
@@ -68,4 +72,6 @@ __all__ = [
     "shadow_difference_to_message",
     "stored_document_from_message",
     "stored_document_to_message",
+    "time_from_message",
+    "time_to_message",
 ]

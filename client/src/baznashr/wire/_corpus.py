@@ -158,3 +158,11 @@ def server_status_from_message(message: admin_service_pb2.ServerStatus) -> types
         documents=message.documents,
         memory_bytes=message.memory_bytes,
     )
+
+
+def backup_to_message(backup: types.Backup) -> admin_service_pb2.Backup:
+    return build(admin_service_pb2.Backup, path=backup.path, size_bytes=backup.size_bytes)
+
+
+def backup_from_message(message: admin_service_pb2.Backup) -> types.Backup:
+    return types.Backup(path=message.path, size_bytes=message.size_bytes)

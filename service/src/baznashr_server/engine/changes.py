@@ -112,11 +112,8 @@ class DeleteDropped:
     documents: int = 0
     ends_group: bool = False
 
-    def __call__(self, changes: Changes) -> int:
-        deleted = self.store.delete_dropped(EXPIRY_BATCH)
-        if deleted < EXPIRY_BATCH:
-            _erase(self.store, changes)
-        return deleted
+    def __call__(self, changes: Changes) -> int:  # noqa: ARG002 - the tables of a dropped corpus are gone already
+        return self.store.delete_dropped(EXPIRY_BATCH)
 
 
 @dataclass(eq=False)

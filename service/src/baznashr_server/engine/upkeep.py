@@ -13,6 +13,8 @@ from baznashr_server.store.store import Store
 
 LOOK_SECONDS = 1.0
 """Between two looks for what is due, once nothing was."""
+ERASE_SECONDS = 1.0
+"""Between two erasures of a log that holds what expired, was replaced or dropped; who deletes waits for it."""
 MAX_FREE_SHARE = 0.25
 """Of the file's pages; deletion leaves free pages, which new documents take first."""
 MIN_FREE_PAGES = 1024
@@ -28,6 +30,7 @@ class Upkeep:
         self._corpora = corpora
         self._tables = tables
         self._next = 0.0
+        self._next_erasure = 0.0
 
     def due(self) -> Work | None:
         """Return the next piece of work; None where nothing is due."""
@@ -39,7 +42,8 @@ class Upkeep:
         return work
 
     def _find(self) -> Work | None:
-        if self._store.log_is_to_be_erased:
+        if self._store.log_is_to_be_erased and time.monotonic() >= self._next_erasure:
+            self._next_erasure = time.monotonic() + ERASE_SECONDS
             self._store.erase_log()
         for corpus in self._corpora:
             expire = Expire(self._store, self._bodies, corpus)

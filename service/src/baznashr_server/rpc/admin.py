@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from baznashr import wire
 from baznashr.types import ServerStatus
@@ -13,13 +15,15 @@ from baznashr.v1 import admin_service_pb2 as pb
 from baznashr.v1 import admin_service_pb2_grpc
 from baznashr_server.engine import Engine
 from baznashr_server.profile import FA_1
+from baznashr_server.rpc.backups import Backups
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.runner import Runner
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, backup_dir: Path | None) -> None:
         self._runner = runner
+        self._backups = Backups(backup_dir)
         self._started_at = datetime.now(UTC)
 
     async def GetServerStatus(self, request: pb.GetServerStatusRequest, context: Context) -> pb.GetServerStatusResponse:
@@ -37,3 +41,8 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             read_only_reason=engine.read_only_reason,
         )
         return pb.GetServerStatusResponse(status=wire.server_status_to_message(status))
+
+    async def BackupStore(self, request: pb.BackupStoreRequest, context: Context) -> pb.BackupStoreResponse:
+        # In a thread of its own: the engine's are for calls that last milliseconds.
+        backup = asyncio.to_thread(self._backups.take, self._runner.engine, request.name)
+        return pb.BackupStoreResponse(backup=wire.backup_to_message(await asyncio.shield(backup)))

@@ -75,6 +75,17 @@ def _delete(engine: Engine, request: pb.DeleteCorpusRequest) -> pb.DeleteCorpusR
     return pb.DeleteCorpusResponse()
 
 
+def _purge(engine: Engine, request: pb.PurgeDocumentsRequest) -> pb.PurgeDocumentsResponse:
+    deleted = engine.delete_where(
+        request.corpus,
+        source=request.source if request.HasField("source") else None,
+        published_before=wire.time_from_message(request, "published_before"),
+        published_after=wire.time_from_message(request, "published_after"),
+        dry_run=request.dry_run,
+    )
+    return pb.PurgeDocumentsResponse(documents=deleted)
+
+
 def _stats(engine: Engine, request: pb.GetCorpusStatsRequest) -> pb.GetCorpusStatsResponse:
     stats = engine.corpus_stats(wire.corpus_name(request.corpus))
     return pb.GetCorpusStatsResponse(stats=wire.corpus_stats_to_message(stats))
@@ -103,6 +114,9 @@ class CorpusServicer(corpus_service_pb2_grpc.CorpusServiceServicer):
 
     async def DeleteCorpus(self, request: pb.DeleteCorpusRequest, context: Context) -> pb.DeleteCorpusResponse:
         return await self._runner.run(_delete, request)
+
+    async def PurgeDocuments(self, request: pb.PurgeDocumentsRequest, context: Context) -> pb.PurgeDocumentsResponse:
+        return await self._runner.run(_purge, request)
 
     async def GetCorpusStats(self, request: pb.GetCorpusStatsRequest, context: Context) -> pb.GetCorpusStatsResponse:
         return await self._runner.run(_stats, request)

@@ -71,7 +71,9 @@ class Server:
             IngestServicer(self._runner, self._admission), self._main
         )
         corpus_service_pb2_grpc.add_CorpusServiceServicer_to_server(CorpusServicer(self._runner), self._main)
-        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(AdminServicer(self._runner), self._admin)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
+            AdminServicer(self._runner, settings.backup_dir), self._admin
+        )
         self._read_only_watch: asyncio.Task[None] | None = None
 
     def _new_server(self, *services: str) -> grpc.aio.Server:

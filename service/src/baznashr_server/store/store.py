@@ -18,7 +18,7 @@ from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow
 from baznashr_server.store.schema import BUSY_WAIT_MS, DAMAGE, code_of, connect, prepare
 
-ERASE_WAIT_MS = 100
+ERASE_WAIT_MS = 20
 """How long the writer waits for readers that hold the log; a longer reader, such as a backup, is not waited for."""
 _DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
 _INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"
@@ -59,6 +59,7 @@ class Store:
             self._writer.close()
             raise
         self.log_is_to_be_erased = False
+        """Whether the log may still hold what was deleted."""
         self._writing_thread: int | None = None
         self._local = threading.local()
         # Held weakly: a thread that ends takes its connection along.
@@ -165,6 +166,7 @@ class Store:
         found = self._rows("the documents of a dropped corpus", sql, (corpus, limit))
         self._writer.executemany("DELETE FROM documents WHERE row=?", [(row,) for row, _ in found])
         self._writer.executemany("DELETE FROM clusters WHERE cluster=?", {(cluster,) for _, cluster in found})
+        self.log_is_to_be_erased = True
         if len(found) < limit:
             for table in ("clusters", "table_changes", "dropped_corpora"):
                 self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
@@ -214,6 +216,7 @@ class Store:
 
     def delete_document(self, row: int) -> None:
         self._writer.execute("DELETE FROM documents WHERE row=?", (row,))
+        self.log_is_to_be_erased = True
 
     def set_cluster(self, row: int, cluster: int) -> None:
         self._writer.execute("UPDATE documents SET cluster=? WHERE row=?", (cluster, row))
