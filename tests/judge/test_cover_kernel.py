@@ -45,7 +45,7 @@ def oracle(runs: list[tuple[int, int, int]], side: int) -> str:
 @example([(0, 0, 20), (26, 27, 20)], None, 1)
 @example([(3, 3, 20), (SIZE - 20, 50, 20)], None, 0)
 def test_cover_is_counted_as_defined(runs: list[tuple[int, int, int]], mask: list[bool] | None, side: int) -> None:
-    """Own, covered, covered in the lead, covered in all and at the edges, of any runs under any mask."""
+    """Own, covered, covered in the lead, covered in all and at either end, of any runs under any mask."""
     marks = oracle(runs, side)
     own = [mark for place, mark in enumerate(marks) if mask is None or not mask[place]]
     expected = (
@@ -53,7 +53,8 @@ def test_cover_is_counted_as_defined(runs: list[tuple[int, int, int]], mask: lis
         own.count("1"),
         own[:LEAD].count("1"),
         marks.count("1"),
-        SIZE if "0" not in marks else len(marks) - len(marks.lstrip("1")) + len(marks) - len(marks.rstrip("1")),
+        SIZE - len(marks.lstrip("1")),
+        SIZE - len(marks.rstrip("1")) if "0" in marks else 0,
     )
     assert cover_kernel(array(runs), side, SIZE, np.array(mask or [], np.bool_)) == expected
     assert covered_letters(array(runs), side, SIZE).tolist() == [mark == "1" for mark in marks]

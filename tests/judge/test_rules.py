@@ -144,6 +144,7 @@ MIXED: tuple[Parts, Parts] = (
         (HEAD, ("a", "b"), PASSAGES),
         (HEAD, ("", ""), PASSAGES),
         (MIDDLE, ("a", "a"), PASSAGES),
+        (CROSSED, ("a", "a"), PASSAGES),
         (HALF, ("a", "a"), PASSAGES),
         (MIXED, ("a", "a"), PASSAGES),
     ],

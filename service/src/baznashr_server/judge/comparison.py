@@ -54,7 +54,7 @@ class Comparison:
     """int64[r, 3]: start in the judged text, start in the stored text, length, in letters; by stored position."""
     numbers: NumberDiff
     edges_only: bool
-    """Whether nearly all that is shared stands at the very start or the very end of both texts."""
+    """Whether nearly all that is shared stands at the very start of both texts, or at the very end of both."""
 
     @property
     def title_similarity(self) -> float | None:
@@ -66,11 +66,11 @@ class Comparison:
         return common / (mine.size + theirs.size - common)
 
 
-def _cover(runs: Runs, side: int, size: int, mask: Mask) -> tuple[Cover, float, bool]:
-    """Return the cover of a text's own letters, the share covered in all, and whether the edges are all of it."""
-    own, covered, lead, total, edges = cover_kernel(runs, side, size, mask)
+def _cover(runs: Runs, side: int, size: int, mask: Mask) -> tuple[Cover, float, tuple[int, int]]:
+    """Return the cover of a text's own letters, the share covered in all, and the letters covered at both edges."""
+    own, covered, lead, total, head, tail = cover_kernel(runs, side, size, mask)
     cover = Cover(covered / max(1, own), covered, lead / max(1, min(own, LEAD)))
-    return cover, total / max(1, size), covered > 0 and edges >= EDGES * covered
+    return cover, total / max(1, size), (head, tail)
 
 
 def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask: Mask = NO_MASK) -> Comparison:
@@ -84,6 +84,8 @@ def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask
     own, other = judged.table.distinct, stored.distinct
     judged_cover, judged_share, judged_edges = _cover(runs, 0, judged.letters.size, judged_mask)
     stored_cover, stored_share, stored_edges = _cover(runs, 1, stored.letters.size, stored_mask)
+    most = max(judged_cover.letters, stored_cover.letters)
+    edges = sum(map(min, judged_edges, stored_edges))
     return Comparison(
         judged,
         stored,
@@ -96,7 +98,7 @@ def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask
         common_share=min(judged_share, stored_share),
         runs=runs,
         numbers=compare_numbers(judged, stored, runs),
-        edges_only=judged_edges and stored_edges,
+        edges_only=0 < EDGES * most <= edges,
     )
 
 

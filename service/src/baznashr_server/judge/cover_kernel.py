@@ -34,7 +34,7 @@ def covered_letters(runs, side, size):
 
 @kernel
 def cover_kernel(runs, side, size, mask):
-    """Return what the runs cover of one text: own letters, covered ones, covered in the lead, covered in all, at edges.
+    """Return what the runs cover of one text, in letters: its own, covered, in the lead, in all, at its head, its tail.
 
     Args:
         runs: int64[r, 3]; column *side* is the start in this text, column 2 the length.
@@ -56,7 +56,7 @@ def cover_kernel(runs, side, size, mask):
     tail = 0
     while tail < size - head and covered[size - 1 - tail]:
         tail += 1
-    return own, own_covered, lead_covered, total, head + tail
+    return own, own_covered, lead_covered, total, head, tail
 
 
 @kernel
