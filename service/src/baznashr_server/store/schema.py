@@ -128,7 +128,7 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
         connection.set_busy_timeout(BUSY_WAIT_MS)
         if writable:
             connection.reserve_bytes("main", CHECKSUM_BYTES)
-            connection.execute(f"PRAGMA page_size={PAGE_SIZE}; PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute(f"PRAGMA page_size={PAGE_SIZE}")
             connection.execute("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA journal_size_limit={JOURNAL_KIB * 1024}")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")
@@ -150,6 +150,7 @@ def prepare(connection: apsw.Connection, profile: Profile) -> None:
         if connection.execute("PRAGMA checksum_verification").get != "1":
             raise StoreDamaged(f"{connection.filename}: the header does not say that pages carry checksums")
     else:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         with connection:
             connection.execute(SCHEMA)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}")
