@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from baznashr.types import Judgement, Policy, Verdict
-from baznashr_server.engine.judging import MEMBERSHIP, match_of, new_share, verify
+from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine.judging import MEMBERSHIP, Judge, match_of, new_share, verify
 from baznashr_server.engine.prepared import Prepared
+from baznashr_server.judge.comparison import NO_MASK
 from baznashr_server.judge.rules import is_repeated
 from baznashr_server.profile import FA_1
 
 
-def compare_texts(earlier: Prepared, later: Prepared, *, policy: Policy, policy_version: str, corpus: str) -> Judgement:
-    """Return what *later* is to *earlier*, with all evidence."""
+def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: LoadedCorpus | None) -> Judgement:
+    """Return what *later* is to *earlier*, with all evidence, by the policy and the boilerplate of *corpus*."""
+    policy = corpus.policy if corpus else Policy()
+    masks = (judge.mask(corpus, later.body), judge.mask(corpus, earlier.body)) if corpus else (NO_MASK, NO_MASK)
     same_text = earlier.fingerprint.digest_bytes == later.fingerprint.digest_bytes
-    ruling, comparison = verify(later.body, earlier.body, same_text=same_text, thresholds=policy.thresholds)
+    ruling, comparison = verify(later.body, earlier.body, masks, same_text=same_text, thresholds=policy.thresholds)
     earlier_id = earlier.document.id
     is_member = ruling.verdict in MEMBERSHIP
     match = match_of(earlier_id, ruling, comparison)
@@ -22,13 +26,13 @@ def compare_texts(earlier: Prepared, later: Prepared, *, policy: Policy, policy_
         repeated=is_repeated(ruling.verdict, policy),
         reason=ruling.reason,
         document_id=later.document.id,
-        corpus=corpus,
+        corpus=corpus.name if corpus else "",
         canonical_id=(earlier_id or None) if is_member else None,
         related_cluster_id=related or None,
         matches=(match,),
         new_share=new_share(later.body, ruling, [comparison]),
         self_repetition=later.repetition.answer,
         profile=FA_1.name,
-        policy=policy_version,
+        policy=corpus.policy_version if corpus else "",
         digest=later.fingerprint.digest,
     )

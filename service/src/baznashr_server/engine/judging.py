@@ -26,6 +26,7 @@ from baznashr_server.judge.rules import (
     TOO_FEW_SHINGLES,
     Ruling,
     is_repeated,
+    judge_equal,
     judge_pair,
     judge_signatures,
     precedence,
@@ -123,12 +124,12 @@ class Evidence(dict[int, tuple[DocumentRow, Comparison | None]]):
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
 
 
-def verify(judged: Body, stored: Body, *, same_text: bool, thresholds: Thresholds) -> tuple[Ruling, Comparison]:
-    """Compare two texts and let the rules speak."""
-    comparison = compare(judged, stored)
-    if same_text:
-        return Ruling(Verdict.EXACT, SAME_TEXT), comparison
-    return judge_pair(comparison, thresholds), comparison
+def verify(
+    judged: Body, stored: Body, masks: tuple[Mask, Mask], *, same_text: bool, thresholds: Thresholds
+) -> tuple[Ruling, Comparison]:
+    """Compare two texts, but for the letters of their *masks*, and let the rules speak."""
+    comparison = compare(judged, stored, *masks)
+    return judge_equal(comparison) if same_text else judge_pair(comparison, thresholds), comparison
 
 
 def new_share(judged: Body, ruling: Ruling, comparisons: list[Comparison]) -> float:
@@ -169,7 +170,7 @@ class Judge:
     def gather(self, corpus: LoadedCorpus, prepared: Prepared) -> Evidence:
         """Compare a text with what is durable, for the writer to judge by when its turn comes."""
         evidence = Evidence()
-        self._findings(corpus, prepared, evidence, pending=False)
+        self._findings(corpus, prepared, self._candidates(corpus, prepared, pending=False), evidence)
         return evidence
 
     def judge(
@@ -188,7 +189,9 @@ class Judge:
             pending: Also see what the writer has stored but not yet made durable; for the writer's thread alone.
             override: What an editor said of the document.
         """
-        compared = self._findings(corpus, prepared, evidence, pending=pending)
+        candidates = self._candidates(corpus, prepared, pending=pending)
+        compared = self._findings(corpus, prepared, candidates, evidence)
+        self._observer.searched(len(candidates), sum(finding.comparison is not None for finding in compared))
         findings = [finding for finding in compared if finding.ruling.verdict is not Verdict.NEW]
         word = None if override is None or override.kind == OverrideKind.PIN_CANONICAL else override
         if word is not None:
@@ -216,25 +219,28 @@ class Judge:
             related = self._canonical(best.row.cluster)
         return self._judgement(corpus, prepared, best.ruling, findings, canonical, related), cluster
 
-    def _findings(
-        self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence, *, pending: bool
-    ) -> list[Finding]:
+    def _candidates(self, corpus: LoadedCorpus, prepared: Prepared, *, pending: bool) -> list[Candidate]:
+        """Return the stored documents to compare with, best first; an equal text alone where there is one."""
         earliest = corpus.earliest()
         made = prepared.fingerprint
         with timed(self._observer, "lookup"):
             exact = corpus.index.exact(made.digest_bytes, pending=pending, earliest=earliest)
             if exact is not None:
-                candidates = [Candidate(exact, 1.0, 0)]
-            else:
-                candidates = corpus.index.candidates(
-                    made,
-                    limit=MAX_CANDIDATES,
-                    pending=pending,
-                    source=prepared.document.source,
-                    earliest=earliest,
-                )
+                return [Candidate(exact, 1.0, 0)]
+            candidates = corpus.index.candidates(
+                made,
+                limit=MAX_CANDIDATES,
+                pending=pending,
+                source=prepared.document.source,
+                earliest=earliest,
+            )
         if len(candidates) == MAX_CANDIDATES:
             self._observer.limit_bit("candidates")
+        return candidates
+
+    def _findings(
+        self, corpus: LoadedCorpus, prepared: Prepared, candidates: list[Candidate], evidence: Evidence
+    ) -> list[Finding]:
         findings: list[Finding] = []
         for candidate in candidates:
             if _is_settled(findings, candidate):
@@ -258,22 +264,22 @@ class Judge:
                 judged = prepared.body
                 with timed(self._observer, "verify"):
                     if evidence.mask is None:
-                        evidence.mask = self._mask(corpus, judged)
-                    stored_mask = self._mask(corpus, body) if evidence.mask.size else NO_MASK
+                        evidence.mask = self.mask(corpus, judged)
+                    stored_mask = self.mask(corpus, body) if evidence.mask.size else NO_MASK
                     comparison = compare(judged, body, evidence.mask, stored_mask)
             known = evidence[row_number] = (row, comparison)
         row, comparison = known
         thresholds = corpus.policy.thresholds
         same_text = row.digest == prepared.fingerprint.digest_bytes
         if comparison is not None:
-            ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_pair(comparison, thresholds)
+            ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
             return Finding(row, ruling, comparison.similarity, comparison)
         signature = signature_from_blob(row.signature)
         similarity = float(np.count_nonzero(signature == prepared.fingerprint.signature) / signature.size)
         ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
         return Finding(row, ruling, similarity, None)
 
-    def _mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
+    def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
         """Return the letters of a body that the corpus has learned to be boilerplate by now."""
         passages, _ = body.passages
         return boilerplate_mask(body, corpus.index.boilerplate(passages, body.source))

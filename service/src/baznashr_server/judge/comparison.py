@@ -57,6 +57,13 @@ class Comparison:
     """Whether nearly all that is shared stands at the very start of both texts, or at the very end of both."""
 
     @property
+    def shared_line(self) -> float:
+        """Mean length of the lines that the matched spans hold, in code points of the judged text."""
+        spans = matched_spans(self)
+        lines = sum(self.judged.text.count("\n", span.start, span.end) for span in spans)
+        return sum(span.end - span.start for span in spans) / (lines + len(spans)) if spans else 0.0
+
+    @property
     def title_similarity(self) -> float | None:
         """Jaccard similarity of the titles' shingles; None where either has no title."""
         mine, theirs = self.judged.title_shingles, self.stored.title_shingles
@@ -67,8 +74,8 @@ class Comparison:
 
 
 def _cover(runs: Runs, side: int, size: int, mask: Mask) -> tuple[Cover, float, tuple[int, int]]:
-    """Return the cover of a text's own letters, the share covered in all, and the letters covered at both edges."""
-    own, covered, lead, total, head, tail = cover_kernel(runs, side, size, mask)
+    """Return the cover of a text's own letters, the share covered in all, and its own letters covered at both edges."""
+    own, covered, lead, head, tail, total = cover_kernel(runs, side, size, mask)
     cover = Cover(covered / max(1, own), covered, lead / max(1, min(own, LEAD)))
     return cover, total / max(1, size), (head, tail)
 

@@ -34,7 +34,7 @@ def covered_letters(runs, side, size):
 
 @kernel
 def cover_kernel(runs, side, size, mask):
-    """Return what the runs cover of one text, in letters: its own, covered, in the lead, in all, at its head, its tail.
+    """Return, in letters: a text's own, and of them covered, in the lead, at the head, at the tail; covered in all.
 
     Args:
         runs: int64[r, 3]; column *side* is the start in this text, column 2 the length.
@@ -50,13 +50,14 @@ def cover_kernel(runs, side, size, mask):
         own_covered += covered[i]
         if own <= LEAD:
             lead_covered += covered[i]
-    head = 0
-    while head < size and covered[head]:
-        head += 1
-    tail = 0
-    while tail < size - head and covered[size - 1 - tail]:
-        tail += 1
-    return own, own_covered, lead_covered, total, head, tail
+    head, tail, start, end = 0, 0, 0, size
+    while start < size and covered[start]:
+        head += not (mask.size and mask[start])
+        start += 1
+    while end > start and covered[end - 1]:
+        end -= 1
+        tail += not (mask.size and mask[end])
+    return own, own_covered, lead_covered, head, tail, total
 
 
 @kernel

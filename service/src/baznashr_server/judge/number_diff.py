@@ -16,6 +16,8 @@ class NumberDiff(NamedTuple):
 
     changed: NDArray[np.int64]
     """int64[c, 2]: positions among the judged and the stored numbers that stand in one place and differ."""
+    respelled: int
+    """Of the changed, those whose letters agree and whose marks do not, as ۳٫۵ and ۳۵; they come first."""
     same: int
     """Numbers that agree."""
     unmatched: int
@@ -28,5 +30,5 @@ def compare_numbers(judged: Body, stored: Body, runs: NDArray[np.int64]) -> Numb
         (numbers.kinds, numbers.values, numbers.starts, numbers.ends) for numbers in (judged.numbers, stored.numbers)
     )
     sizes = (judged.letters.size, stored.letters.size)
-    changed, same, unmatched = number_diff_kernel(runs, sizes, mine, theirs)
-    return NumberDiff(changed, int(same), int(unmatched))
+    changed, respelled, same, unmatched = number_diff_kernel(runs, sizes, mine, theirs)
+    return NumberDiff(changed, int(respelled), int(same), int(unmatched))

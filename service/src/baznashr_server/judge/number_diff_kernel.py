@@ -83,7 +83,7 @@ def _pair_in_order(gap, mine, theirs, used, other_used, changed, counts):
 
 @kernel
 def number_diff_kernel(runs, sizes, mine, theirs):
-    """Return (changed pairs int64[c, 2], same, unmatched).
+    """Return (changed pairs int64[c, 2], how many of them, the first, lie inside shared runs, same, unmatched).
 
     Args:
         runs: int64[r, 3], by start in the second text.
@@ -96,6 +96,7 @@ def number_diff_kernel(runs, sizes, mine, theirs):
     counts = np.zeros(3, np.int64)
     for r in range(runs.shape[0]):
         _pair_in_run(runs[r], mine, theirs, used, other_used, changed, counts)
+    respelled = counts[0]
     low, other_low = 0, 0
     for r in range(runs.shape[0] + 1):
         high = runs[r, 0] if r < runs.shape[0] else sizes[0]
@@ -106,4 +107,4 @@ def number_diff_kernel(runs, sizes, mine, theirs):
             _pair_in_order(gap, mine, theirs, used, other_used, changed, counts)
         if r < runs.shape[0]:
             low, other_low = runs[r, 0] + runs[r, 2], runs[r, 1] + runs[r, 2]
-    return changed[: counts[0]], counts[1], counts[2]
+    return changed[: counts[0]], respelled, counts[1], counts[2]

@@ -8,6 +8,7 @@ nearly the same shift after a small edit are one copy, so p1 p2 p1 p2 and a ligh
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ MIN_TABLE = 200
 """Letters from which a stretch with more digits counts all the same: no two rows agree so long."""
 MIN_LOOSE = 300
 """Letters that make it a paragraph wherever it begins and ends."""
+MIN_REFRAIN = 70
+"""Letters that suffice where one stretch comes three times or more."""
 LOOSE_END = 0.05
 """Share of its letters by which a stretch of whole sentences may miss their ends: a bullet, a changed first word."""
 WHOLE_SHARE = 0.35
@@ -229,7 +232,9 @@ def find_repetition(text: str, canonical: Canonical, title: str = "", *, may_rep
     whole = sum(map(len, copies)) >= WHOLE_SHARE * letters.size > 0
     if copies and not whole:
         ends = _positions((match.end() for match in SENTENCE_END.finditer(text)), offsets)
-        copies = [copy for copy in copies if _is_paragraph(copy, ends) and not _is_of(copy, headlines)]
+        refrains = Counter(copy.first for copy in copies if len(copy) >= MIN_REFRAIN)
+        kept = [copy for copy in copies if refrains[copy.first] > 1 or _is_paragraph(copy, ends)]
+        copies = [copy for copy in kept if not _is_of(copy, headlines)]
     found = _union(copies + headlines)
     if not found:
         return NONE
