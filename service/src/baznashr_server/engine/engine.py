@@ -13,6 +13,7 @@ from typing import Self, cast
 from baznashr.errors import DocumentNotFound, TextNotKept
 from baznashr.types import (
     DEFAULT_CORPUS,
+    Boilerplate,
     Cluster,
     Corpus,
     CorpusStats,
@@ -25,7 +26,7 @@ from baznashr.types import (
     StoredId,
 )
 from baznashr_server import failpoints
-from baznashr_server.engine import clusters, validation
+from baznashr_server.engine import boilerplate, clusters, validation
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import Change, Delete
 from baznashr_server.engine.compare import compare_texts
@@ -36,19 +37,14 @@ from baznashr_server.engine.judging import Evidence, Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.overrides import apply_override
 from baznashr_server.engine.prepared import Prepared, prepare_document
-from baznashr_server.engine.records import (
-    corpus_from_row,
-    document_from_row,
-    judgement_from_row,
-    override_from_row,
-)
+from baznashr_server.engine.records import corpus_from_row, document_from_row, judgement_from_row, override_from_row
 from baznashr_server.engine.removal import Filter, delete_matching
 from baznashr_server.engine.shadow import note
 from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.upkeep import Upkeep
 from baznashr_server.engine.writer import Changes, Work, Writer
 from baznashr_server.judge.repetition import remove_repeats
-from baznashr_server.limits import MAX_CLUSTER_PAGE
+from baznashr_server.limits import MAX_BOILERPLATE, MAX_CLUSTER_PAGE
 from baznashr_server.profile import FA_1
 from baznashr_server.store.backup import Progress, copy_database
 from baznashr_server.store.codec import from_micros
@@ -120,10 +116,11 @@ class Engine:
 
     def close(self) -> None:
         """Finish the changes already taken, and let the folder go."""
-        self._writer.close()
-        self._tables.close(self._corpora, save=self.read_only_reason is None)
-        self._store.close()
-        self._folder.release()
+        with ExitStack() as last:
+            last.callback(self._folder.release)
+            last.callback(self._store.close)
+            self._writer.close()
+            self._tables.close(self._corpora, save=self.read_only_reason is None)
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +134,7 @@ class Engine:
         return self._writer.read_only_reason
 
     def sizes(self) -> Mapping[str, Mapping[str, float]]:
-        """Return per corpus: documents, indexed, memory_bytes, largest_bucket."""
+        """Return per corpus the sizes that the tables have, for operators."""
         return self._corpora.sizes()
 
     def _change(self, work: Work) -> object:
@@ -292,7 +289,7 @@ class Engine:
         """Return the judgement *later* would get from a corpus that holds *earlier* alone.
 
         Args:
-            corpus: Whose policy applies; the default policy without one.
+            corpus: Whose policy applies, and what it has learned; the default policy without one.
 
         Raises:
             DocumentNotFound: A StoredId names no document.
@@ -303,13 +300,7 @@ class Engine:
             first = prepare_document(self._resolve(earlier), self._observer)
         with validation.errors_at("later"):
             second = prepare_document(self._resolve(later), self._observer)
-        return compare_texts(
-            first,
-            second,
-            policy=loaded.policy if loaded else Policy(),
-            policy_version=loaded.policy_version if loaded else "",
-            corpus=corpus or "",
-        )
+        return compare_texts(first, second, self._judge, loaded)
 
     def _resolve(self, item: str | Document | StoredId) -> str | Document:
         if not isinstance(item, StoredId):
@@ -370,6 +361,10 @@ class Engine:
     def list_cluster(self, document_id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = MAX_CLUSTER_PAGE) -> Cluster:
         """Return the cluster of a stored document: its canonical document, then members in order of arrival."""
         return clusters.read(self._store, self._row(document_id, corpus), limit)
+
+    def list_boilerplate(self, corpus: str = DEFAULT_CORPUS, *, limit: int = 100) -> tuple[Boilerplate, ...]:
+        """Return what the corpus has learned to be boilerplate, up to 1000 stretches, the most widely held first."""
+        return boilerplate.read(self._store, self._corpora[corpus], max(0, min(limit, MAX_BOILERPLATE)))
 
     def override(self, override: Override, corpus: str = DEFAULT_CORPUS) -> Override:
         """Store an editor's word about a document; it wins over the rules from now on.

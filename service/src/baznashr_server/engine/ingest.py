@@ -99,7 +99,7 @@ class Ingest:
                 raise reused(stored, corpus.name)
             clusters.remove(self.store, changes, corpus, stored)
             item.evidence.pop(stored.row, None)
-        now = now_micros()
+        now = max(now_micros(), corpus.newest or 0)  # where the wall clock jumped back, time stands still
         clock = corpus.newest
         changes.on_undo.append(lambda: corpus.set_clock(clock))
         corpus.tick(now if prepared.published is None else prepared.published, now)
