@@ -13,7 +13,6 @@ from baznashr_server.kernel import kernel
 
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that no letter is lost from the modulus; the golden ratio's bits, as Knuth's multiplicative hash has them."""
-MASK = (1 << 64) - 1
 BASE_2, BASE_4, BASE_8 = (pow(BASE, n, 1 << 64) for n in (2, 4, 8))
 
 
