@@ -110,7 +110,9 @@ def test_one_client_serves_many_threads(address, stub):
 
 PUBLIC = [
     "AsyncClient",
+    "Backup",
     "BaznashrError",
+    "Boilerplate",
     "Client",
     "Cluster",
     "ClusterMember",
@@ -129,6 +131,7 @@ PUBLIC = [
     "RepetitionKind",
     "SelfRepetition",
     "ServerStatus",
+    "ShadowDifference",
     "Span",
     "StoredDocument",
     "StoredId",

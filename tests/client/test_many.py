@@ -261,7 +261,7 @@ def test_any_pattern_of_bad_items_is_settled(good):
         stored.extend(message.text for message in messages)
         return [types.Judgement(types.Verdict.NEW, False, message.text) for message in messages]
 
-    outcomes = list(deliver(run(plan, batch, server), "yield"))
+    outcomes = list(deliver(run(plan, batch, server), plan))
     assert stored == [str(place) for place, fine in enumerate(good) if fine]
     assert [outcome.reason if fine else outcome.field for outcome, fine in zip(outcomes, good, strict=True)] == [
         str(place) if fine else f"documents[{place}].text" for place, fine in enumerate(good)

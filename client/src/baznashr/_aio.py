@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, overload
 
 from baznashr import _calls
-from baznashr._batching import OnError, Outcome, checks, ingests
-from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection
+from baznashr._batching import OnError, Outcome, Progress, checks, ingests
+from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection, address
 from baznashr._transport import AsyncTransport
 from baznashr.types import (
     DEFAULT_CORPUS,
@@ -38,7 +38,8 @@ class AsyncClient:
     at most three times and only where that is safe, within the call's time.
 
     Args:
-        target: The server's address, such as ``"127.0.0.1:50051"``.
+        target: The server's address, such as ``"127.0.0.1:50051"``; or the IP addresses of several, of which the first
+            that can be reached is used.
         timeout: Seconds that each call may take, attempts and all.
         token: Sent with every call as a bearer token.
         tls: Encrypts the connection; None does not.
@@ -46,13 +47,13 @@ class AsyncClient:
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         token: str | None = None,
         tls: TLS | None = None,
     ) -> None:
-        self._transport = AsyncTransport(target, Connection(timeout, token, tls))
+        self._transport = AsyncTransport(address(target), Connection(timeout, token, tls))
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,12 +78,18 @@ class AsyncClient:
         corpus: str = ...,
         *,
         on_error: Literal["raise", "skip"] = ...,
-    ) -> AsyncIterator[Judgement]: ...
+        progress: Progress | None = ...,
+    ) -> AsyncGenerator[Judgement, None]: ...
 
     @overload
     def check_many(
-        self, items: Iterable[str | Document] | AsyncIterable[str | Document], corpus: str = ..., *, on_error: OnError
-    ) -> AsyncIterator[Outcome]: ...
+        self,
+        items: Iterable[str | Document] | AsyncIterable[str | Document],
+        corpus: str = ...,
+        *,
+        on_error: OnError,
+        progress: Progress | None = ...,
+    ) -> AsyncGenerator[Outcome, None]: ...
 
     def check_many(
         self,
@@ -90,7 +97,8 @@ class AsyncClient:
         corpus: str = DEFAULT_CORPUS,
         *,
         on_error: OnError = "raise",
-    ) -> AsyncIterator[Outcome]:
+        progress: Progress | None = None,
+    ) -> AsyncGenerator[Outcome, None]:
         """Judge any number of texts, in batches; answers come in the order asked.
 
         Args:
@@ -98,8 +106,10 @@ class AsyncClient:
             corpus: What to judge against.
             on_error: What a bad item does: ``"raise"`` ends the iteration with its error, ``"skip"`` leaves it out,
                 ``"yield"`` gives its error in its place. An error that no item is to blame for is always raised.
+            progress: Told how many items are settled: answered, or refused and left out, and the next one asked for.
+                To go on after an error, leave out that many.
         """
-        return self._transport.many(items, checks(corpus, on_error))
+        return self._transport.many(items, checks(corpus, on_error, progress))
 
     async def compare(
         self, earlier: str | Document | StoredId, later: str | Document | StoredId, corpus: str | None = None
@@ -126,7 +136,8 @@ class AsyncClient:
         replace: bool = ...,
         *,
         on_error: Literal["raise", "skip"] = ...,
-    ) -> AsyncIterator[Judgement]: ...
+        progress: Progress | None = ...,
+    ) -> AsyncGenerator[Judgement, None]: ...
 
     @overload
     def ingest_many(
@@ -136,7 +147,8 @@ class AsyncClient:
         replace: bool = ...,
         *,
         on_error: OnError,
-    ) -> AsyncIterator[Outcome]: ...
+        progress: Progress | None = ...,
+    ) -> AsyncGenerator[Outcome, None]: ...
 
     def ingest_many(
         self,
@@ -145,7 +157,8 @@ class AsyncClient:
         replace: bool = False,
         *,
         on_error: OnError = "raise",
-    ) -> AsyncIterator[Outcome]:
+        progress: Progress | None = None,
+    ) -> AsyncGenerator[Outcome, None]:
         """Judge and store any number of documents, in batches and in order; answers come in the same order.
 
         Args:
@@ -153,8 +166,9 @@ class AsyncClient:
             corpus: Where to store them.
             replace: As in ``ingest``.
             on_error: As in ``check_many``. With ``"raise"``, all before the bad document is stored, nothing after it.
+            progress: As in ``check_many``. A document that is sent again gives its first answer again.
         """
-        return self._transport.many(documents, ingests(corpus, replace, on_error))
+        return self._transport.many(documents, ingests(corpus, replace, on_error, progress))
 
     async def get(self, id: str, corpus: str = DEFAULT_CORPUS) -> StoredDocument:  # noqa: A002 - the field's name
         """Read a stored document."""

@@ -18,6 +18,7 @@ from baznashr.wire import check_item_to_message, document_to_message
 
 OnError: TypeAlias = Literal["raise", "skip", "yield"]
 Outcome: TypeAlias = Judgement | BaznashrError
+Progress: TypeAlias = Callable[[int], object]
 
 MAX_ITEMS = 64
 """In one batch: the cost of a call is spread thin enough, and an answer is not waited for too long."""
@@ -42,6 +43,8 @@ class Plan(Generic[_T]):
     on_error: OnError
     in_flight: int
     """Batches sent and not yet answered."""
+    progress: Progress | None
+    """Told how many items are settled."""
 
     def __post_init__(self) -> None:
         if self.on_error not in get_args(OnError):
@@ -59,7 +62,7 @@ class Batch:
     """Why the one item of this batch cannot even be sent."""
 
 
-def checks(corpus: str, on_error: OnError) -> Plan[str | Document]:
+def checks(corpus: str, on_error: OnError, progress: Progress | None = None) -> Plan[str | Document]:
     """Checks do not depend on each other, so a few batches at once keep the service busy."""
     return Plan(
         encode=check_item_to_message,
@@ -67,10 +70,11 @@ def checks(corpus: str, on_error: OnError) -> Plan[str | Document]:
         call=lambda messages: check_messages(messages, corpus),
         on_error=on_error,
         in_flight=4,
+        progress=progress,
     )
 
 
-def ingests(corpus: str, replace: bool, on_error: OnError) -> Plan[Document]:
+def ingests(corpus: str, replace: bool, on_error: OnError, progress: Progress | None = None) -> Plan[Document]:
     """Later documents may repeat earlier ones, so only one batch at a time is judged."""
     return Plan(
         encode=document_to_message,
@@ -78,6 +82,7 @@ def ingests(corpus: str, replace: bool, on_error: OnError) -> Plan[Document]:
         call=lambda messages: ingest_messages(messages, corpus, replace),
         on_error=on_error,
         in_flight=1,
+        progress=progress,
     )
 
 
@@ -85,6 +90,8 @@ def ingests(corpus: str, replace: bool, on_error: OnError) -> Plan[Document]:
 class Settled:
     """What became of the items of a batch, in order."""
 
+    first: int
+    """Place of the first item in the iterable."""
     outcomes: list[Outcome]
     failure: BaznashrError | None = None
     """Why the items after the outcomes have none: no item is to blame."""
@@ -95,7 +102,7 @@ class Job:
 
     def __init__(self, batch: Batch, plan: Plan[Any]) -> None:
         self.call: Call[list[Judgement]] | None = None
-        self.settled = Settled([])
+        self.settled = Settled(batch.first, [])
         self._plan = plan
         self._machine = settle(batch, plan.path, stop=plan.on_error == "raise")
         self._step(lambda: next(self._machine))
@@ -172,11 +179,11 @@ def settle(batch: Batch, path: str, *, stop: bool) -> Generator[list[Any], Seque
             except BaznashrError as error:
                 parts = _split(part, error, path)
                 if not parts:
-                    return Settled(outcomes, error)
+                    return Settled(batch.first, outcomes, error)
                 work += reversed(parts)
             else:
                 outcomes += judgements
-    return Settled(outcomes)
+    return Settled(batch.first, outcomes)
 
 
 def _split(batch: Batch, error: BaznashrError, path: str) -> list[Batch]:
@@ -199,12 +206,17 @@ def _split(batch: Batch, error: BaznashrError, path: str) -> list[Batch]:
     ]
 
 
-def deliver(settled: Settled, on_error: OnError) -> Generator[Outcome, None, None]:
-    """Yield the outcomes as the caller wants its errors, then raise what stopped the batch."""
-    for outcome in settled.outcomes:
-        if not isinstance(outcome, BaznashrError) or on_error == "yield":
+def deliver(settled: Settled, plan: Plan[Any]) -> Generator[Outcome, None, None]:
+    """Yield the outcomes as the caller wants its errors, then raise what stopped the batch.
+
+    An item is settled once the caller, who was given its outcome, asks for the next one.
+    """
+    for count, outcome in enumerate(settled.outcomes, start=settled.first + 1):
+        if not isinstance(outcome, BaznashrError) or plan.on_error == "yield":
             yield outcome
-        elif on_error == "raise":
+        elif plan.on_error == "raise":
             raise outcome
+        if plan.progress is not None:
+            plan.progress(count)
     if settled.failure is not None:
         raise settled.failure

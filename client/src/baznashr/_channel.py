@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,28 @@ class TLS:
             private_key=_read(self.key_file),
             certificate_chain=_read(self.certificate_file),
         )
+
+
+def address(target: str | Sequence[str]) -> str:
+    """Return what gRPC calls the server, or the servers that it tries in order, at *target*.
+
+    Raises:
+        ValueError: One of several targets is no IP address with a port, or all are not of one family.
+    """
+    if isinstance(target, str):
+        return target
+    versions = set()
+    for one in target:
+        host, _, port = one.rpartition(":")
+        try:
+            versions.add(ip_address(host.strip("[]")).version)
+        except ValueError:
+            raise ValueError(f"{one!r} is no IP address with a port: several names are one name in DNS.") from None
+        if not port.isdecimal():
+            raise ValueError(f"{one!r} has no port.")
+    if len(versions) != 1:
+        raise ValueError("Several servers are given as addresses of one family, IPv4 or IPv6.")
+    return f"ipv{versions.pop()}:{','.join(target)}"
 
 
 def _read(path: str | Path | None) -> bytes | None:

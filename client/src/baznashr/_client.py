@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, overload
 
 from baznashr import _calls
-from baznashr._batching import OnError, Outcome, checks, ingests
-from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection
+from baznashr._batching import OnError, Outcome, Progress, checks, ingests
+from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection, address
 from baznashr._transport import Transport
 from baznashr.types import (
     DEFAULT_CORPUS,
@@ -38,7 +38,8 @@ class Client:
     at most three times and only where that is safe, within the call's time.
 
     Args:
-        target: The server's address, such as ``"127.0.0.1:50051"``.
+        target: The server's address, such as ``"127.0.0.1:50051"``; or the IP addresses of several, of which the first
+            that can be reached is used.
         timeout: Seconds that each call may take, attempts and all.
         token: Sent with every call as a bearer token.
         tls: Encrypts the connection; None does not.
@@ -46,13 +47,13 @@ class Client:
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         token: str | None = None,
         tls: TLS | None = None,
     ) -> None:
-        self._transport = Transport(target, Connection(timeout, token, tls))
+        self._transport = Transport(address(target), Connection(timeout, token, tls))
 
     def __enter__(self) -> Self:
         return self
@@ -77,15 +78,21 @@ class Client:
         corpus: str = ...,
         *,
         on_error: Literal["raise", "skip"] = ...,
+        progress: Progress | None = ...,
     ) -> Iterator[Judgement]: ...
 
     @overload
     def check_many(
-        self, items: Iterable[str | Document], corpus: str = ..., *, on_error: OnError
+        self, items: Iterable[str | Document], corpus: str = ..., *, on_error: OnError, progress: Progress | None = ...
     ) -> Iterator[Outcome]: ...
 
     def check_many(
-        self, items: Iterable[str | Document], corpus: str = DEFAULT_CORPUS, *, on_error: OnError = "raise"
+        self,
+        items: Iterable[str | Document],
+        corpus: str = DEFAULT_CORPUS,
+        *,
+        on_error: OnError = "raise",
+        progress: Progress | None = None,
     ) -> Iterator[Outcome]:
         """Judge any number of texts, in batches; answers come in the order asked.
 
@@ -94,8 +101,10 @@ class Client:
             corpus: What to judge against.
             on_error: What a bad item does: ``"raise"`` ends the iteration with its error, ``"skip"`` leaves it out,
                 ``"yield"`` gives its error in its place. An error that no item is to blame for is always raised.
+            progress: Told how many items are settled: answered, or refused and left out, and the next one asked for.
+                To go on after an error, leave out that many.
         """
-        return self._transport.many(items, checks(corpus, on_error))
+        return self._transport.many(items, checks(corpus, on_error, progress))
 
     def compare(
         self, earlier: str | Document | StoredId, later: str | Document | StoredId, corpus: str | None = None
@@ -122,11 +131,18 @@ class Client:
         replace: bool = ...,
         *,
         on_error: Literal["raise", "skip"] = ...,
+        progress: Progress | None = ...,
     ) -> Iterator[Judgement]: ...
 
     @overload
     def ingest_many(
-        self, documents: Iterable[Document], corpus: str = ..., replace: bool = ..., *, on_error: OnError
+        self,
+        documents: Iterable[Document],
+        corpus: str = ...,
+        replace: bool = ...,
+        *,
+        on_error: OnError,
+        progress: Progress | None = ...,
     ) -> Iterator[Outcome]: ...
 
     def ingest_many(
@@ -136,6 +152,7 @@ class Client:
         replace: bool = False,
         *,
         on_error: OnError = "raise",
+        progress: Progress | None = None,
     ) -> Iterator[Outcome]:
         """Judge and store any number of documents, in batches and in order; answers come in the same order.
 
@@ -144,8 +161,9 @@ class Client:
             corpus: Where to store them.
             replace: As in ``ingest``.
             on_error: As in ``check_many``. With ``"raise"``, all before the bad document is stored, nothing after it.
+            progress: As in ``check_many``. A document that is sent again gives its first answer again.
         """
-        return self._transport.many(documents, ingests(corpus, replace, on_error))
+        return self._transport.many(documents, ingests(corpus, replace, on_error, progress))
 
     def get(self, id: str, corpus: str = DEFAULT_CORPUS) -> StoredDocument:  # noqa: A002 - the field's name
         """Read a stored document."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import grpc
@@ -13,26 +15,28 @@ from baznashr import status
 from baznashr._batching import Batch, Batcher, Job, Outcome, Plan, Settled, deliver
 from baznashr._calls import Call, Page
 from baznashr._channel import Connection
-from baznashr.errors import BaznashrError, Cancelled
+from baznashr.errors import BaznashrError, Cancelled, Unavailable
 
 _T = TypeVar("_T")
 
 
 class Transport:
-    """A channel for threads."""
+    """A channel for threads; it belongs to the process that makes the first call."""
 
     def __init__(self, target: str, connection: Connection) -> None:
+        self._target = target
         self._connection = connection
         self._metadata = connection.metadata()
-        options = connection.options()
-        if connection.tls is None:
-            self._channel = grpc.insecure_channel(target, options)
-        else:
-            self._channel = grpc.secure_channel(target, connection.tls.credentials(), options)
+        self._connecting = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._process = _Process()
+        self._closed = False
         self._methods: dict[str, Any] = {}
 
     def close(self) -> None:
-        self._channel.close()
+        self._closed = True
+        if self._channel is not None and self._process.is_this():
+            self._channel.close()
 
     def run(self, call: Call[_T]) -> _T:
         return self._finish(call, self._start(call))
@@ -46,17 +50,17 @@ class Transport:
             items += page.items
         return items
 
-    def many(self, items: Iterable[_T], plan: Plan[_T]) -> Iterator[Outcome]:
+    def many(self, items: Iterable[_T], plan: Plan[_T]) -> Generator[Outcome, None, None]:
         """Send *items* in batches and yield what becomes of each, in order."""
         pending: deque[tuple[Job, Any]] = deque()
         try:
             for batch in _batches(items, plan):
                 while len(pending) >= plan.in_flight:
-                    yield from deliver(self._settle(*pending.popleft()), plan.on_error)
+                    yield from deliver(self._settle(*pending.popleft()), plan)
                 job = Job(batch, plan)
                 pending.append((job, job.call and self._start(job.call)))
             while pending:
-                yield from deliver(self._settle(*pending.popleft()), plan.on_error)
+                yield from deliver(self._settle(*pending.popleft()), plan)
         finally:
             for _, future in pending:
                 if future is not None:
@@ -74,12 +78,29 @@ class Transport:
         return job.settled
 
     def _start(self, call: Call[Any]) -> Any:
+        if self._closed:
+            raise ValueError("The client is closed.")
+        channel = self._channel or self._connect()
+        self._process.check()
         method = self._methods.get(call.rpc.path)
         if method is None:
-            method = self._methods[call.rpc.path] = self._channel.unary_unary(call.rpc.path)
+            method = self._methods[call.rpc.path] = channel.unary_unary(call.rpc.path)
         return method.future(
             call.request.SerializeToString(), timeout=self._connection.timeout, metadata=self._metadata
         )
+
+    def _connect(self) -> grpc.Channel:
+        # Not sooner: gRPC's threads do not survive a fork, and prefork servers load the application before theirs.
+        with self._connecting:
+            if self._channel is not None:
+                return self._channel
+            self._process.enter()
+            options = self._connection.options()
+            if self._connection.tls is None:
+                self._channel = grpc.insecure_channel(self._target, options)
+            else:
+                self._channel = grpc.secure_channel(self._target, self._connection.tls.credentials(), options)
+            return self._channel
 
     def _finish(self, call: Call[_T], future: Any) -> _T:
         try:
@@ -87,7 +108,7 @@ class Transport:
         except grpc.FutureCancelledError:
             raise Cancelled("The call was cancelled, or the client closed.") from None
         except grpc.RpcError as error:
-            raise _error(error) from None
+            raise _error(error, closed=self._closed) from None
         except BaseException:
             # Ctrl-C in the middle of a call must not leave the call running.
             future.cancel()
@@ -103,12 +124,13 @@ class AsyncTransport:
         self._connection = connection
         self._metadata = connection.metadata()
         self._channel: grpc.aio.Channel | None = None
+        self._process = _Process()
         self._closed = False
         self._methods: dict[str, Any] = {}
 
     async def close(self) -> None:
         self._closed = True
-        if self._channel is not None:
+        if self._channel is not None and self._process.is_this():
             await self._channel.close()
 
     async def run(self, call: Call[_T]) -> _T:
@@ -123,18 +145,18 @@ class AsyncTransport:
             items += page.items
         return items
 
-    async def many(self, items: Iterable[_T] | AsyncIterable[_T], plan: Plan[_T]) -> AsyncIterator[Outcome]:
+    async def many(self, items: Iterable[_T] | AsyncIterable[_T], plan: Plan[_T]) -> AsyncGenerator[Outcome, None]:
         """Send *items* in batches and yield what becomes of each, in order."""
         pending: deque[tuple[Job, Any]] = deque()
         try:
             async for batch in _async_batches(items, plan):
                 while len(pending) >= plan.in_flight:
-                    for outcome in deliver(await self._settle(*pending.popleft()), plan.on_error):
+                    for outcome in deliver(await self._settle(*pending.popleft()), plan):
                         yield outcome
                 job = Job(batch, plan)
                 pending.append((job, job.call and self._start(job.call)))
             while pending:
-                for outcome in deliver(await self._settle(*pending.popleft()), plan.on_error):
+                for outcome in deliver(await self._settle(*pending.popleft()), plan):
                     yield outcome
         finally:
             for _, started in pending:
@@ -156,7 +178,9 @@ class AsyncTransport:
         if self._closed:
             raise ValueError("The client is closed.")
         if self._channel is None:
+            self._process.enter()
             self._channel = self._connect()
+        self._process.check()
         method = self._methods.get(call.rpc.path)
         if method is None:
             method = self._methods[call.rpc.path] = self._channel.unary_unary(call.rpc.path)
@@ -172,14 +196,38 @@ class AsyncTransport:
         try:
             response = await started
         except grpc.RpcError as error:
-            raise _error(error) from None
+            raise _error(error, closed=self._closed) from None
         return call.read(response)
 
 
-def _error(error: Any) -> BaznashrError:
+class _Process:
+    """The one process that may use a channel: gRPC's threads and sockets are of no use to its forks."""
+
+    def __init__(self) -> None:
+        self._pid: int | None = None
+
+    def enter(self) -> None:
+        self._pid = os.getpid()
+
+    def is_this(self) -> bool:
+        return self._pid == os.getpid()
+
+    def check(self) -> None:
+        if not self.is_this():
+            raise RuntimeError(
+                f"This client was first used in process {self._pid}, of which this process, {os.getpid()}, is a fork: "
+                "make a client after the fork."
+            )
+
+
+def _error(error: Any, *, closed: bool) -> BaznashrError:
     """Return our exception for one of gRPC's."""
     details = next((value for key, value in error.trailing_metadata() or () if key == status.DETAILS_KEY), None)
-    return status.error_from_trailers(error.code().name, error.details() or "", details)
+    ours = status.error_from_trailers(error.code().name, error.details() or "", details)
+    if isinstance(ours, Cancelled) and not closed:
+        # Nobody here cancelled it: a server or a proxy did, as it went away.
+        return Unavailable(ours.message, reason="CANCELLED_BY_PEER", metadata=ours.metadata)
+    return ours
 
 
 def _batches(items: Iterable[_T], plan: Plan[_T]) -> Iterator[Batch]:

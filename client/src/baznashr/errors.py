@@ -21,11 +21,14 @@ BaznashrError
 ├── Unauthenticated            UNAUTHENTICATED
 ├── PermissionDenied           PERMISSION_DENIED
 ├── QuotaExceeded              QUOTA_EXCEEDED
-├── Unavailable                OVERLOADED, SHUTTING_DOWN, UNREACHABLE            retriable
+├── Unavailable                OVERLOADED, SHUTTING_DOWN, UNREACHABLE,           retriable
+│                              CANCELLED_BY_PEER
 ├── DeadlineExceeded           DEADLINE_EXCEEDED                                 retriable
 ├── Cancelled                  CANCELLED
 ├── NotImplementedByServer     UNIMPLEMENTED
 ├── InternalError              INTERNAL, UNREADABLE_ANSWER
+├── SpoolError                 SPOOL_IN_USE, SPOOL_DAMAGED; only of baznashr.pipeline
+│   └── SpoolFull              SPOOL_FULL                                        retriable
 └── StoreError                 only in process and on the server's command line
     ├── DataFolderInUse        DATA_FOLDER_IN_USE
     ├── FormatMismatch         FORMAT_MISMATCH
@@ -183,6 +186,17 @@ class NotImplementedByServer(BaznashrError):
 
 class InternalError(BaznashrError):
     default_reason = "INTERNAL"
+
+
+class SpoolError(BaznashrError):
+    default_reason = "SPOOL_ERROR"
+
+
+class SpoolFull(SpoolError):
+    """The documents of the call are not kept; those on disk wait on."""
+
+    retriable = True
+    default_reason = "SPOOL_FULL"
 
 
 class StoreError(BaznashrError):

@@ -1,0 +1,89 @@
+"""Guards for pipelines: store what is new, and lose nothing while the service is away.
+
+    from baznashr import Client
+    from baznashr.pipeline import only_new
+
+    with Client("127.0.0.1:50051") as client:
+        for document in only_new(client, documents):
+            store(document)
+
+``RepeatGuard`` and ``AsyncRepeatGuard`` offer the same for one document at a time, and count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, overload
+
+from baznashr._aio import AsyncClient
+from baznashr._client import Client
+from baznashr.pipeline._aio import AsyncRepeatGuard
+from baznashr.pipeline._guard import RepeatGuard
+from baznashr.pipeline._policy import Admission, OnRefused, OnUnavailable, State
+from baznashr.types import DEFAULT_CORPUS, Document
+
+__all__ = ["Admission", "AsyncRepeatGuard", "OnRefused", "OnUnavailable", "RepeatGuard", "State", "only_new"]
+
+
+@overload
+def only_new(
+    client: Client,
+    documents: Iterable[Document],
+    corpus: str = ...,
+    *,
+    on_unavailable: OnUnavailable = ...,
+    spool: str | Path | None = ...,
+    on_refused: OnRefused = ...,
+    progress: Callable[[int], object] | None = ...,
+) -> Iterator[Document]: ...
+
+
+@overload
+def only_new(
+    client: AsyncClient,
+    documents: Iterable[Document] | AsyncIterable[Document],
+    corpus: str = ...,
+    *,
+    on_unavailable: OnUnavailable = ...,
+    spool: str | Path | None = ...,
+    on_refused: OnRefused = ...,
+    progress: Callable[[int], object] | None = ...,
+) -> AsyncIterator[Document]: ...
+
+
+def only_new(
+    client: Client | AsyncClient,
+    documents: Any,
+    corpus: str = DEFAULT_CORPUS,
+    *,
+    on_unavailable: OnUnavailable = "raise",
+    spool: str | Path | None = None,
+    on_refused: OnRefused = "raise",
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[Document] | AsyncIterator[Document]:
+    """Yield what should be stored of *documents*: ``RepeatGuard.only_new`` with a guard of its own.
+
+    With an ``AsyncClient`` the answer is an asynchronous iterator. The arguments are those of ``RepeatGuard`` and of
+    its ``only_new``; keep a guard yourself to read its counts or to replay what still waits at the end.
+    """
+    if isinstance(client, AsyncClient):
+        patient = AsyncRepeatGuard(client, corpus, on_unavailable=on_unavailable, spool=spool)
+        return _awaited(patient, documents, on_refused, progress)
+    guard = RepeatGuard(client, corpus, on_unavailable=on_unavailable, spool=spool)
+    return _iterated(guard, documents, on_refused, progress)
+
+
+def _iterated(
+    guard: RepeatGuard, documents: Iterable[Document], on_refused: OnRefused, progress: Callable[[int], object] | None
+) -> Iterator[Document]:
+    with guard:
+        yield from guard.only_new(documents, on_refused=on_refused, progress=progress)
+
+
+async def _awaited(
+    guard: AsyncRepeatGuard, documents: Any, on_refused: OnRefused, progress: Callable[[int], object] | None
+) -> AsyncIterator[Document]:
+    async with guard:
+        async for document in guard.only_new(documents, on_refused=on_refused, progress=progress):
+            yield document

@@ -1,0 +1,221 @@
+"""The guard for threads; ``_aio`` holds the same methods for asyncio."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from baznashr._batching import MAX_ITEMS
+from baznashr._client import Client
+from baznashr.pipeline._policy import (
+    DEFAULT_MAX_PAUSE_SECONDS,
+    DEFAULT_SPOOL_BYTES,
+    UNAVAILABLE,
+    Admission,
+    Gate,
+    OnRefused,
+    OnUnavailable,
+    State,
+    admission,
+)
+from baznashr.types import DEFAULT_CORPUS, Document
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class RepeatGuard:
+    """Stands between a feed and a store: each document is judged and registered before the pipeline stores it.
+
+    For any number of threads. The guard does not close the client.
+
+    Args:
+        client: What it asks.
+        corpus: Where documents are judged and registered.
+        on_unavailable: What happens to a document while the service is down, late, read-only or over its quota:
+            ``"raise"`` raises the error, ``"accept"`` lets the document through unjudged and counts it, ``"spool"``
+            keeps it on disk and judges it later, in order.
+        spool: The folder of spooled documents, which one guard at a time may use; only with ``"spool"``.
+        spool_bytes: What the folder may take; beyond it ``SpoolFull`` is raised.
+        max_pause: After a failure the service is left alone, for longer each time it fails again: at most this many
+            seconds.
+
+    Raises:
+        SpoolError: Another guard uses the spool folder.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        corpus: str = DEFAULT_CORPUS,
+        *,
+        on_unavailable: OnUnavailable = "raise",
+        spool: str | Path | None = None,
+        spool_bytes: int = DEFAULT_SPOOL_BYTES,
+        max_pause: float = DEFAULT_MAX_PAUSE_SECONDS,
+    ) -> None:
+        self._client = client
+        self._corpus = corpus
+        self._gate = Gate(on_unavailable, spool, spool_bytes, max_pause)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have the spool folder; what waits in it stays there for the next guard."""
+        self._gate.close()
+
+    @property
+    def accepted(self) -> int:
+        """How many documents were let through unjudged."""
+        return self._gate.accepted
+
+    @property
+    def waiting(self) -> int:
+        """How many documents wait on disk."""
+        return len(self._gate.spool or ())
+
+    def admit(self, document: Document) -> Admission:
+        """Judge and register one document; say whether to store it.
+
+        While documents wait on disk, later ones wait behind them: take them with ``replayed``.
+
+        Raises:
+            BaznashrError: The document is refused or, with ``on_unavailable="raise"``, the service is unavailable.
+            SpoolFull: The document is not kept.
+        """
+        if not self._gate.closed():
+            try:
+                judgement = self._client.ingest(document, self._corpus)
+            except UNAVAILABLE as error:
+                if self._gate.raises:
+                    raise
+                self._gate.failed(error)
+            else:
+                self._gate.worked()
+                return admission(document, judgement)
+        return self._gate.divert([document])[0]
+
+    def replayed(self) -> Iterator[Admission]:
+        """Judge what waits on disk, the oldest first, as far as the service answers.
+
+        It asks nothing while nothing waits or the service failed a moment ago, so it may be called after every
+        document. A document is off the disk once the next one is asked for; one that is refused, and has its ``error``,
+        is off before.
+        """
+        with self._gate.replaying() as spool:
+            while spool and not self._gate.resting():
+                documents = spool.peek(MAX_ITEMS)
+                outcomes = self._client.ingest_many(documents, self._corpus, on_error="yield")
+                try:
+                    for outcome, document in zip(outcomes, documents, strict=True):
+                        late = admission(document, outcome, late=True)
+                        if late.state is State.REFUSED:
+                            spool.acknowledge()
+                        yield late
+                        if late.state is not State.REFUSED:
+                            spool.acknowledge()
+                except UNAVAILABLE as error:
+                    self._gate.failed(error)
+                else:
+                    self._gate.worked()
+
+    def only_new(
+        self,
+        documents: Iterable[Document],
+        *,
+        on_refused: OnRefused = "raise",
+        progress: Callable[[int], object] | None = None,
+    ) -> Iterator[Document]:
+        """Yield what should be stored, in order, judged in batches.
+
+        Documents that an earlier run left on disk come first. Those that still wait when *documents* ends stay there
+        for ``replayed`` or the next run.
+
+        Args:
+            documents: Read only as fast as the service answers.
+            on_refused: What a document does that the service will never take: ``"raise"`` ends the iteration with its
+                error, ``"skip"`` leaves it out.
+            progress: Told how many of *documents* are settled: stored, dropped or on disk. To go on after an error,
+                leave out that many.
+        """
+        settled = 0
+        for each in self.admissions(documents):
+            if each.state is State.REFUSED and on_refused == "raise" and each.error is not None:
+                raise each.error
+            if each.store:
+                yield each.document
+            if not each.late:
+                settled += 1
+                if progress is not None:
+                    progress(settled)
+
+    def admissions(self, documents: Iterable[Document]) -> Iterator[Admission]:
+        """Yield what becomes of each document, in order, judged in batches; those that waited on disk come in between.
+
+        A document is settled once the next one is asked for.
+        """
+        feed = _Feed(documents)
+        while True:
+            yield from self.replayed()
+            if self._gate.closed():
+                group = feed.take(MAX_ITEMS)
+                if not group:
+                    return
+                yield from self._gate.divert(group)
+                continue
+            try:
+                for outcome in self._client.ingest_many(feed, self._corpus, on_error="yield"):
+                    yield admission(feed.unanswered.popleft(), outcome)
+            except UNAVAILABLE as error:
+                if self._gate.raises or feed.error is error:
+                    raise
+                self._gate.failed(error)
+                yield from self._gate.divert(feed.drop())
+            else:
+                self._gate.worked()
+                return
+
+
+class _Feed:
+    """Iterates the caller's documents and remembers those without an answer, and the iterable's own error."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._documents = iter(documents)
+        self.unanswered: deque[Document] = deque()
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Document]:
+        return self
+
+    def __next__(self) -> Document:
+        try:
+            document = next(self._documents)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+        self.unanswered.append(document)
+        return document
+
+    def take(self, limit: int) -> list[Document]:
+        """Return the next documents, at most *limit*."""
+        for _ in islice(self, limit):
+            pass
+        return self.drop()
+
+    def drop(self) -> list[Document]:
+        """Return what is unanswered and wait for its answers no longer."""
+        documents = list(self.unanswered)
+        self.unanswered.clear()
+        return documents

@@ -1,0 +1,255 @@
+"""Documents on disk that wait for the service: append-only segments of JSON lines.
+
+A document is durable when ``append`` returns. Each acknowledged document moves a position file, which is not synced:
+a killed process repeats at most the document in hand, a power cut perhaps some more, and none is ever lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import threading
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+
+from baznashr.errors import SpoolError, SpoolFull
+from baznashr.types import Document
+
+SEGMENT_BYTES = 4 << 20
+"""A segment takes no more documents beyond this, so that disk space comes back as documents are judged."""
+
+
+class Spool:
+    """A queue of documents in a folder that has one owner.
+
+    Args:
+        folder: Made where it is missing, for the owner alone.
+        limit_bytes: What all segments together may take on disk.
+
+    Raises:
+        SpoolError: Another process or guard uses the folder.
+        OSError: The folder cannot be made or read.
+    """
+
+    def __init__(self, folder: str | Path, limit_bytes: int) -> None:
+        self._folder = Path(folder)
+        self._limit = limit_bytes
+        self._mutex = threading.Lock()
+        self._sizes: dict[int, int] = {}  # of the segments, by number, the oldest first
+        self._newest = 0
+        self._position = 0  # in the oldest segment
+        self._ends: deque[int] = deque()  # of the documents that were peeked at
+        self._waiting = 0
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._owner = _own(self._folder / "lock")
+        try:
+            self._recover()
+        except BaseException:
+            os.close(self._owner)
+            raise
+
+    def __len__(self) -> int:
+        return self._waiting
+
+    def append(self, documents: list[Document]) -> None:
+        """Keep *documents*, all or none, behind those that wait.
+
+        Raises:
+            SpoolFull: They would pass the limit.
+            OSError: The disk did not take them.
+        """
+        lines = b"".join(_to_line(document) for document in documents)
+        with self._mutex:
+            if sum(self._sizes.values()) + len(lines) > self._limit:
+                raise SpoolFull(
+                    f"The spool {self._folder} holds all it may, {self._limit} bytes.",
+                    metadata={"limit": str(self._limit)},
+                )
+            newest = next(reversed(self._sizes), None)
+            if newest is None or self._sizes[newest] >= SEGMENT_BYTES:
+                newest = self._newest = self._newest + 1
+            _append(self._segment(newest), lines)
+            self._sizes[newest] = self._sizes.get(newest, 0) + len(lines)
+            self._waiting += len(documents)
+
+    def peek(self, limit: int) -> list[Document]:
+        """Return at most *limit* of the oldest documents, all that wait in the oldest segment at most.
+
+        Raises:
+            SpoolError: A line cannot be read; it names the file and the byte.
+        """
+        with self._mutex:
+            self._ends.clear()
+            oldest = next(iter(self._sizes), None)
+            if oldest is None:
+                return []
+            documents = []
+            path = self._segment(oldest)
+            with path.open("rb") as file:
+                end = file.seek(self._position)
+                for line in file:
+                    documents.append(_from_line(line, path, end))
+                    end += len(line)
+                    self._ends.append(end)
+                    if len(documents) == limit:
+                        break
+            return documents
+
+    def acknowledge(self) -> None:
+        """Forget the oldest document that was peeked at; a segment without others is removed."""
+        with self._mutex:
+            self._position = self._ends.popleft()
+            self._waiting -= 1
+            oldest = next(iter(self._sizes))
+            if self._position < self._sizes[oldest]:
+                _write_position(self._place(oldest), self._position)
+                return
+            del self._sizes[oldest]
+            self._position = 0
+            self._segment(oldest).unlink()
+            # Were the position gone first, a power cut could bring the whole segment back.
+            _sync_folder(self._folder)
+            self._place(oldest).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let others have the folder; what waits stays there."""
+        with self._mutex:
+            if self._owner >= 0:
+                os.close(self._owner)
+                self._owner = -1
+
+    def _recover(self) -> None:
+        """Find what an earlier owner left, whatever ended it."""
+        numbers = sorted(int(path.stem) for path in self._folder.glob("*.jsonl"))
+        for place in self._folder.glob("*.position"):
+            if int(place.stem) not in numbers:
+                place.unlink()
+        self._newest = numbers[-1] if numbers else 0
+        for number in numbers:
+            segment = self._segment(number)
+            size = _cut_torn_line(segment)
+            position = 0 if self._sizes else _read_position(self._place(number), size)
+            if position == size:
+                segment.unlink()
+                continue
+            if not self._sizes:
+                self._position = position
+            self._sizes[number] = size
+            self._waiting += _count_lines(segment, position)
+
+    def _segment(self, number: int) -> Path:
+        return self._folder / f"{number:08}.jsonl"
+
+    def _place(self, number: int) -> Path:
+        return self._folder / f"{number:08}.position"
+
+
+def _own(path: Path) -> int:
+    """Lock a folder by the file *path* and return the lock's descriptor."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(descriptor, 20).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise SpoolError(
+            f"The spool {path.parent} is in use by process {owner}.", reason="SPOOL_IN_USE", metadata={"pid": owner}
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _append(path: Path, lines: bytes) -> None:
+    """Write *lines* at the end of a file and to the disk, or not at all."""
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    size = os.fstat(descriptor).st_size
+    try:
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+        if is_new:
+            _sync_folder(path.parent)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _to_line(document: Document) -> bytes:
+    record = {
+        "id": document.id,
+        "text": document.text,
+        "title": document.title,
+        "source": document.source,
+        "url": document.url,
+        "published_at": document.published_at and document.published_at.isoformat(),
+        "labels": dict(document.labels),
+    }
+    # A lone surrogate is for the service to refuse; here it must come back as it was.
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _from_line(line: bytes, path: Path, start: int) -> Document:
+    try:
+        record = json.loads(line.decode("utf-8", "surrogatepass"))
+        published_at = record.pop("published_at")
+        return Document(**record, published_at=published_at and datetime.fromisoformat(published_at))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise SpoolError(
+            f"{path} holds no document at byte {start}: repair the line or take it out.", reason="SPOOL_DAMAGED"
+        ) from None
+
+
+def _cut_torn_line(path: Path) -> int:
+    """Cut off what follows the last whole line, which no ``append`` has answered for; return the size left."""
+    with path.open("r+b") as file:
+        content_end = file.seek(0, os.SEEK_END)
+        end = content_end
+        while end:
+            start = max(0, end - (1 << 16))
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        if end < content_end:
+            file.truncate(end)
+        return end
+
+
+def _count_lines(path: Path, start: int) -> int:
+    with path.open("rb") as file:
+        file.seek(start)
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def _write_position(path: Path, position: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, f"{position:020}\n".encode(), 0)
+    finally:
+        os.close(descriptor)
+
+
+def _read_position(path: Path, size: int) -> int:
+    """Return where the first line begins that is not acknowledged; the beginning where nothing credible says so."""
+    try:
+        position = int(path.read_bytes())
+    except (OSError, ValueError):
+        return 0
+    return position if position <= size else 0
