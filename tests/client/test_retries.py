@@ -102,7 +102,9 @@ def test_the_service_config_holds_the_policy_and_no_timeout():
     assert "timeout" not in config.lower()
     (method_config,) = json.loads(config)["methodConfig"]
     named = {(name["service"], name["method"]) for name in method_config["name"]}
-    assert named == {(rpc.service, rpc.method) for rpc in RPCS if rpc.method not in {"CreateCorpus", "DeleteCorpus", "BackupStore"}}
+    assert named == {
+        (rpc.service, rpc.method) for rpc in RPCS if rpc.method not in {"CreateCorpus", "DeleteCorpus", "BackupStore"}
+    }
     assert method_config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
 
 
