@@ -1,23 +1,26 @@
-"""The commands on a data folder, as processes: exit codes, sentences, and which of them a live folder allows."""
+"""The commands on a data folder: exit codes, sentences, and which of them a live folder allows."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from baznashr import Client
 from baznashr.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from baznashr_server.cli import app
 from baznashr_server.engine import Engine
-from tests.lifecycle.content import documents, ingest
-from tests.support.server import environment, serving
+from tests.lifecycle.content import NOON, documents, ingest
+from tests.support.server import serving
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "baznashr_server", *map(str, arguments)]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+def run(*arguments: object) -> Result:
+    """Run the command in this process, which saves the imports."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -46,47 +49,42 @@ def test_what_needs_the_folder_alone_refuses_a_live_one(live: Path, tmp_path: Pa
         "reindex": lambda: run("reindex", live, "--profile", "fa-1"),
         "restore": lambda: run("restore", tmp_path / "in.jsonl", live),
     }[command]()
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert f"in use by process {os.getpid()}" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_what_only_reads_works_on_a_live_folder(live: Path, tmp_path: Path) -> None:
     """Backup and export go on beside the owner, and what they wrote can be used."""
-    assert run("backup", live, tmp_path / "b.sqlite3").returncode == 0
+    assert run("backup", live, tmp_path / "b.sqlite3").exit_code == 0
     assert "30 documents" in run("export", live, "default", tmp_path / "out.jsonl").stdout
-    assert run("restore", tmp_path / "b.sqlite3", tmp_path / "new").returncode == 0
+    assert run("restore", tmp_path / "b.sqlite3", tmp_path / "new").exit_code == 0
     assert run("verify", tmp_path / "new").stdout == f"{tmp_path / 'new'}: 30 documents, sound\n"
     done = run("import", tmp_path / "new", "other", tmp_path / "out.jsonl")
-    assert (done.returncode, done.stdout) == (0, "other: 30 stored (NEW 24, NEAR_DUPLICATE 6)\n")
+    assert (done.exit_code, done.stdout) == (0, "other: 30 stored (NEW 24, NEAR_DUPLICATE 6)\n")
 
 
 def test_exit_codes_tell_sound_from_faulty(closed: Path, tmp_path: Path) -> None:
     """0 where all is well, 1 where the work could not be done, 2 for a wrong call, 3 where something was wrong."""
-    assert run("verify", closed).returncode == 0
-    assert run("verify", tmp_path / "nowhere").returncode == 1
-    assert run("verify").returncode == 2
+    assert run("verify", closed).exit_code == 0
+    assert run("verify", tmp_path / "nowhere").exit_code == 1
+    assert run("verify").exit_code == 2
     path = closed / "baznashr.sqlite3"
     content = bytearray(path.read_bytes())
     content[-4000] ^= 1
     path.write_bytes(content)
     done = run("verify", closed, "--repair")
-    assert done.returncode == 3
+    assert done.exit_code == 3
     assert "its checksum is wrong" in done.stdout
     assert "1 faults, 0 repaired" in done.stdout
     (tmp_path / "in.jsonl").write_text('{"id": "a", "text": "!"}\n', encoding="utf-8")
     done = run("import", tmp_path / "new", "news", tmp_path / "in.jsonl")
-    assert (done.returncode, done.stdout) == (3, "news: 0 stored\nnews: 1 refused\n")
+    assert (done.exit_code, done.stdout) == (3, "news: 0 stored\nnews: 1 refused\n")
     assert "in.jsonl:1: EMPTY_TEXT" in done.stderr
 
 
 def test_over_grpc(tmp_path: Path) -> None:
     """A server backs up into its folder and deletes by filter while it serves; names that lead out are refused."""
-    from datetime import timedelta
-
-    from baznashr import Client
-    from tests.lifecycle.content import NOON
-
     content = documents(Random("grpc"), 60)
     with (
         serving(tmp_path / "data", "--backup-dir", str(tmp_path / "backups")) as server,
@@ -111,14 +109,12 @@ def test_over_grpc(tmp_path: Path) -> None:
         with pytest.raises(InvalidArgument):
             client.delete_where("default")
         assert "baznashr-" in server.log_text()
-    assert run("restore", tmp_path / "backups" / "first.sqlite3", tmp_path / "new").returncode == 0
+    assert run("restore", tmp_path / "backups" / "first.sqlite3", tmp_path / "new").exit_code == 0
     assert "60 documents, sound" in run("verify", tmp_path / "new").stdout
 
 
 def test_backups_must_be_allowed(tmp_path: Path) -> None:
     """Without a backup folder a server writes none."""
-    from baznashr import Client
-
     with serving(tmp_path / "data") as server, Client(server.listen) as client:
         with pytest.raises(FailedPrecondition) as refused:
             client.backup()

@@ -13,7 +13,7 @@ import apsw
 import numpy as np
 import zstandard
 
-from baznashr.errors import StoreError
+from baznashr.errors import StoreDamaged, StoreError
 from baznashr.types import IndexPolicy, Policy
 from baznashr_server.engine.clusters import seniority
 from baznashr_server.engine.corpus import WITH_BANDS
@@ -77,7 +77,7 @@ def verify(path: Path, *, repair: bool = False, progress: Progress = lambda *_: 
 
     Raises:
         DataFolderInUse: It has an owner.
-        StoreError: It is no data folder, or of another format or profile.
+        StoreError, ProfileMismatch: It is no data folder, or of another format or profile.
     """
     folder = held_folder(path)
     report = Report()
@@ -111,7 +111,7 @@ def _store_faults(folder: DataFolder, report: Report, progress: Progress) -> Ite
             if broken:
                 return
             check(connection, FA_1)
-    except (*DAMAGE, StoreError) as error:
+    except (*DAMAGE, StoreDamaged) as error:
         yield Fault("database", f"cannot be opened: {error}")
         return
     with closing(Store(folder, FA_1)) as store, closing(connect(folder.database, writable=False)) as connection:
