@@ -21,6 +21,7 @@ class MortalServer:
         self._start()
 
     def _start(self) -> None:
+        """Start it, at the address it had."""
         self._running = launched(self._data, *self._flags, "--listen", self.address)
         self._server = self._running.__enter__().wait_until_ready()
         self.address = self._server.listen
@@ -32,6 +33,7 @@ class MortalServer:
         self._start()
 
     def stop(self) -> None:
+        """End it for good."""
         self._running.__exit__(None, None, None)
 
 
@@ -69,6 +71,7 @@ class Proxy:
                 self._close_all()
 
     def close(self) -> None:
+        """Close all connections and end all threads."""
         self.fault = "cut"
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -77,11 +80,13 @@ class Proxy:
             thread.join()
 
     def _close_all(self) -> None:
+        """Close the connections there are."""
         for each in list(self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
+        """Take connections until closed."""
         while True:
             try:
                 client, _ = self._listener.accept()
@@ -99,6 +104,7 @@ class Proxy:
                 self._threads.append(thread)
 
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        """Pass bytes one way until an end closes or a fault says so."""
         with suppress(OSError):
             while block := source.recv(1 << 16):
                 fault = self.fault
@@ -108,9 +114,8 @@ class Proxy:
                     time.sleep(0.2)
                 elif fault == "black hole":
                     continue
-                elif fault == "drop answers" and answers and len(block) > 100:  # less is HTTP/2's own talk
-                    break
-                elif fault == "cut":
+                is_answer = answers and len(block) > 100  # less is HTTP/2's own talk
+                if fault == "cut" or (fault == "drop answers" and is_answer):
                     break
                 sink.sendall(block)
         for end in (source, sink):
@@ -123,5 +128,6 @@ class Proxy:
                 end.close()
 
     def _count(self) -> None:
+        """Note that a fault was felt."""
         if self.fault is not None:
             self.bitten[self.fault] = self.bitten.get(self.fault, 0) + 1
