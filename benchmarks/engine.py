@@ -14,6 +14,7 @@ from typing import Any
 
 from baznashr.types import Document, Judgement
 from baznashr_server.engine import STAGES, Engine
+from baznashr_server.engine.observer import Silence
 from baznashr_server.index.bands import BANDS, ROWS
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 from baznashr_server.sketch.fingerprint import fingerprint
@@ -72,7 +73,7 @@ class Rate:
 
 
 @dataclass
-class Stopwatch:
+class Stopwatch(Silence):
     """An observer that adds up what each stage took and counts the verdicts."""
 
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
@@ -86,9 +87,6 @@ class Stopwatch:
 
     def judged(self, judgement: Judgement) -> None:
         self.verdicts[judgement.verdict.value] += 1
-
-    def committed(self, documents: int, seconds: float) -> None:
-        pass
 
     def limit_bit(self, limit: str) -> None:
         self.limits[limit] += 1

@@ -30,6 +30,7 @@ with tempfile.TemporaryDirectory() as folder, Engine.open(folder) as engine:
         engine.check(document.text + " پایان")
     engine.ingest_batch([Document(id=str(n), text=f"{article['text']} {n}") for n in range(250)])
     engine.delete("0")
+    engine.list_boilerplate()
     engine.compare(document, article["text"])
 print(sorted(set(compiled().items()) ^ set(before.items())))
 """

@@ -54,6 +54,7 @@ LISTS = [
     "list_corpora",
     "list_overrides",
     "shadow_differences",
+    "list_boilerplate",
     "check_many",
     "ingest_many",
 ]
@@ -82,7 +83,7 @@ def test_every_method_is_tested():
     methods = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
     assert methods == {call[0] for call in CALLS} | set(LISTS)
     batches_and_lists = {"BatchCheckTexts", "BatchIngestDocuments", "DeleteDocument", "DeleteCorpus", "PurgeDocuments"}
-    lists = {"ListCorpora", "ListOverrides", "ListShadowDifferences"}
+    lists = {"ListCorpora", "ListOverrides", "ListShadowDifferences", "ListBoilerplate"}
     assert {rpc.method for rpc in RPCS} == {call[2] for call in CALLS} | batches_and_lists | lists
 
 
@@ -156,6 +157,20 @@ def test_shadow_differences_come_in_one_answer(client, stub):
     )
     assert client.shadow_differences("news") == (newest, oldest)
     assert stub.asked[0].request.corpus == "news"
+
+
+def test_boilerplate_comes_in_one_answer(client, stub):
+    """What the corpus asked for has learned is returned in the server's order, as much as was asked for."""
+    widely = types.Boilerplate("هم‌رسانی آزاد است", 50, "", "a1")
+    rarely = types.Boilerplate("", 8, "example.ir", "a2")
+    stub.answers["ListBoilerplate"] = lambda _: response_class("ListBoilerplate")(
+        boilerplate=map(wire.boilerplate_to_message, [widely, rarely])
+    )
+    assert client.list_boilerplate("news", limit=2) == (widely, rarely)
+    client.list_boilerplate()
+    first, second = (asked.request for asked in stub.asked)
+    assert (first.corpus, first.page_size) == ("news", 2)
+    assert (second.corpus, second.page_size) == ("default", 100)
 
 
 def test_unset_means_unchanged(client, stub):

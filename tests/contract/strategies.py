@@ -139,6 +139,7 @@ shadow_differences = filled(
     shadow_reason=texts,
     at=times,
 )
+boilerplate = filled(types.Boilerplate, text=texts, documents=st.integers(0, 2**40), source=texts, document_id=ids)
 corpus_stats = filled(
     types.CorpusStats,
     corpus=texts,

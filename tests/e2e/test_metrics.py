@@ -1,7 +1,12 @@
 """The Prometheus endpoint of a running server."""
 
-import grpc
+import random
 
+import grpc
+import pytest
+
+from baznashr import Client, types
+from baznashr.errors import CorpusNotFound, InvalidArgument
 from baznashr.types import Verdict
 from baznashr.v1 import check_service_pb2 as check_pb
 from baznashr.v1 import ingest_service_pb2 as ingest_pb
@@ -25,10 +30,18 @@ def test_every_series_is_there_from_the_start(server: ServerProcess) -> None:
         *(("baznashr_serving", {"service": service}) for service in ("server", *SERVICES)),
         *(
             (f"baznashr_index_{size}", {"corpus": corpus})
-            for size in ("documents", "indexed", "memory_bytes", "largest_bucket")
+            for size in (
+                "documents",
+                "indexed",
+                "memory_bytes",
+                "largest_bucket",
+                "dropped_postings",
+                "boilerplate_passages",
+            )
             for corpus in ("default", OTHERS)
         ),
         *((name, {}) for name in ("baznashr_commit_seconds_count", "baznashr_calls_running", "baznashr_calls_waiting")),
+        *((name, {}) for name in ("baznashr_candidates_count", "baznashr_candidates_verified_count")),
         *((name, {}) for name in ("baznashr_calls_refused_total", "baznashr_workers_busy", "baznashr_read_only")),
     ]
     for method in METHODS.values():
@@ -59,10 +72,30 @@ def test_calls_move_their_metrics(server: ServerProcess, stubs: Stubs, corpus: s
     assert risen("baznashr_verdicts_total", verdict="NEW") == 1
     assert risen("baznashr_verdicts_total", verdict="EXACT") == 3
     assert risen("baznashr_commit_documents_sum") == 3
+    assert risen("baznashr_candidates_count") == risen("baznashr_candidates_sum") + 1 == 4
     assert risen("baznashr_index_documents", corpus=OTHERS) == 3
     assert all(risen("baznashr_stage_duration_seconds_count", stage=stage) >= 0 for stage in STAGES)
     assert sum(risen("baznashr_stage_duration_seconds_count", stage=stage) for stage in STAGES) > 0
     assert server.metric("baznashr_calls_running") == 0
+
+
+def test_boilerplate_is_counted_and_listed(server: ServerProcess) -> None:
+    """A source's footer shows in the metric and, in its words, to the client; bad page sizes are refused."""
+    rng = random.Random(5)
+    with Client(server.listen) as client:
+        before = server.metric("baznashr_index_boilerplate_passages", corpus="default")
+        for number in range(8):
+            story = " ".join("".join(rng.choices("ابپتجدرسکلمن", k=5)) for _ in range(100))
+            client.ingest(types.Document(id=f"footer-{number}", text=f"{story}\n{TEXT}", source="example.ir"))
+        (listed,) = client.list_boilerplate()
+        assert listed.text in TEXT
+        assert (listed.documents, listed.source, listed.document_id) == (8, "example.ir", "footer-0")
+        assert server.metric("baznashr_index_boilerplate_passages", corpus="default") > before
+        with pytest.raises(InvalidArgument) as refused:
+            client.list_boilerplate(limit=-1)
+        assert refused.value.field == "page_size"
+        with pytest.raises(CorpusNotFound):
+            client.list_boilerplate("nowhere")
 
 
 def test_no_text_and_no_id_is_exported(server: ServerProcess, stubs: Stubs, corpus: str) -> None:

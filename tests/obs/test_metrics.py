@@ -17,7 +17,14 @@ OURS = re.compile(r"baznashr_[a-z_]+|grpc_server_[a-z_]+|process_[a-z_]+|python_
 
 
 def size(documents: float = 0, largest_bucket: float = 0) -> dict[str, float]:
-    return {"documents": documents, "indexed": documents, "memory_bytes": 1.0, "largest_bucket": largest_bucket}
+    return {
+        "documents": documents,
+        "indexed": documents,
+        "memory_bytes": 1.0,
+        "largest_bucket": largest_bucket,
+        "dropped_postings": documents,
+        "boilerplate_passages": documents,
+    }
 
 
 def test_names_follow_the_conventions() -> None:
@@ -45,6 +52,7 @@ def test_known_labels_exist_at_zero() -> None:
     assert [read("baznashr_stage_duration_seconds_count", {"stage": stage}) for stage in STAGES] == [0] * len(STAGES)
     assert LIMITS
     assert [read("baznashr_limit_hits_total", {"limit": limit}) for limit in LIMITS] == [0] * len(LIMITS)
+    assert [read(f"baznashr_candidates{of}_count") for of in ("", "_verified")] == [0, 0]
 
 
 def test_codes_are_named_as_the_ecosystem_names_them() -> None:
@@ -66,6 +74,7 @@ def test_what_the_engine_reports_is_counted() -> None:
     observer.committed(3, 0.01)
     observer.stage(STAGES[0], 0.001)
     observer.limit_bit(LIMITS[0])
+    observer.searched(16, 3)
     observer.shadow_differed(Verdict.NEW, Verdict.OVERLAP)
     read = metrics.registry.get_sample_value
     assert read("baznashr_verdicts_total", {"verdict": "EXACT"}) == 1
@@ -76,6 +85,8 @@ def test_what_the_engine_reports_is_counted() -> None:
     assert read("baznashr_commit_documents_sum") == 3
     assert read("baznashr_stage_duration_seconds_count", {"stage": STAGES[0]}) == 1
     assert read("baznashr_limit_hits_total", {"limit": LIMITS[0]}) == 1
+    assert (read("baznashr_candidates_count"), read("baznashr_candidates_sum")) == (1, 16)
+    assert (read("baznashr_candidates_verified_count"), read("baznashr_candidates_verified_sum")) == (1, 3)
     assert read("baznashr_shadow_differences_total", {"verdict": "NEW", "shadow_verdict": "OVERLAP"}) == 1
     assert read("baznashr_shadow_differences_total", {"verdict": "OVERLAP", "shadow_verdict": "NEW"}) == 0
 
@@ -89,7 +100,8 @@ def test_series_are_bounded_and_sum_up(documents: dict[str, int]) -> None:
     families = {family.name: family.samples for family in registry.collect()}
     labels = {sample.labels["corpus"] for sample in families["baznashr_index_documents"]}
     assert labels == {"default", "news", OTHERS}
-    assert sum(sample.value for sample in families["baznashr_index_documents"]) == sum(documents.values())
+    for name in ("documents", "dropped_postings", "boilerplate_passages"):
+        assert sum(sample.value for sample in families[f"baznashr_index_{name}"]) == sum(documents.values())
     largest = max(sample.value for sample in families["baznashr_index_largest_bucket"])
     assert largest == max(documents.values(), default=0)
     assert families["baznashr_corpora"][0].value == len(documents)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from baznashr.types import (
         DEFAULT_CORPUS,
         Backup,
+        Boilerplate,
         Cluster,
         ClusterMember,
         Corpus,
@@ -61,6 +62,7 @@ __all__ = [
     "AsyncClient",
     "Backup",
     "BaznashrError",
+    "Boilerplate",
     "Client",
     "Cluster",
     "ClusterMember",

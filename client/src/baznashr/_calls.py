@@ -233,6 +233,15 @@ def shadow_differences(name: str) -> Call[tuple[types.ShadowDifference, ...]]:
     return Call(rpc("ListShadowDifferences"), request, decode)
 
 
+def list_boilerplate(corpus: str, limit: int) -> Call[tuple[types.Boilerplate, ...]]:
+    request = wire.build(corpus_service_pb2.ListBoilerplateRequest, corpus=corpus, page_size=limit)
+
+    def decode(response: corpus_service_pb2.ListBoilerplateResponse) -> tuple[types.Boilerplate, ...]:
+        return tuple(map(wire.boilerplate_from_message, response.boilerplate))
+
+    return Call(rpc("ListBoilerplate"), request, decode)
+
+
 def server_status() -> Call[types.ServerStatus]:
     request = admin_service_pb2.GetServerStatusRequest()
     return Call(rpc("GetServerStatus"), request, lambda response: wire.server_status_from_message(response.status))

@@ -14,6 +14,7 @@ from baznashr._transport import Transport
 from baznashr.types import (
     DEFAULT_CORPUS,
     Backup,
+    Boilerplate,
     Cluster,
     Corpus,
     CorpusStats,
@@ -246,6 +247,10 @@ class Client:
     def shadow_differences(self, name: str = DEFAULT_CORPUS) -> tuple[ShadowDifference, ...]:
         """List the newest judgements that the shadow policy would have given otherwise, the newest first."""
         return self._transport.run(_calls.shadow_differences(name))
+
+    def list_boilerplate(self, corpus: str = DEFAULT_CORPUS, *, limit: int = 100) -> tuple[Boilerplate, ...]:
+        """List what a corpus has learned to be boilerplate, up to *limit* stretches, the most widely held first."""
+        return self._transport.run(_calls.list_boilerplate(corpus, limit))
 
     def server_status(self) -> ServerStatus:
         """Tell how the server is."""

@@ -311,6 +311,20 @@ class ShadowDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Boilerplate:
+    """A stretch of text that a corpus has learned to be boilerplate: so many stories hold it that it says nothing."""
+
+    text: str
+    """As the first document that holds it writes it; empty where the corpus keeps no text."""
+    documents: int
+    """That hold it, copies of one story counted once; where it is the whole corpus's, 50 stands for all above too."""
+    source: str
+    """Whose it is; empty where it is the whole corpus's."""
+    document_id: str
+    """The first document that holds it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CorpusStats:
     corpus: str
     documents: int

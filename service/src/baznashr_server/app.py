@@ -99,6 +99,7 @@ def warm_up() -> None:
         engine.check(edited.text)
         engine.compare(_SAMPLE, edited.text)
         engine.delete("first")
+        engine.list_boilerplate()
 
 
 def _open(settings: Settings, metrics: Metrics) -> Engine:

@@ -45,6 +45,8 @@ EXPIRY_BATCH = 256
 """Documents deleted by expiry in one transaction."""
 MAX_SHADOW_DIFFERENCES = 1000
 """Kept in memory for each corpus with a shadow policy, some 0.5 MB; older ones are only counted."""
+MAX_BOILERPLATE = 1000
+"""Stretches in one answer of ``list_boilerplate``; each costs reading one document."""
 MAX_LOADED_CORPORA = 128
 """With documents and their tables in memory; those unused for longest are unloaded, and filled again when asked for."""
 MIN_SNAPSHOT_DOCUMENTS = 1000

@@ -264,6 +264,36 @@ class ShadowDifference(google.protobuf.message.Message):
 Global___ShadowDifference: typing_extensions.TypeAlias = ShadowDifference
 
 @typing.final
+class Boilerplate(google.protobuf.message.Message):
+    """A stretch of text that a corpus has learned to be boilerplate: so many stories hold it that it says nothing."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: builtins.int
+    DOCUMENTS_FIELD_NUMBER: builtins.int
+    SOURCE_FIELD_NUMBER: builtins.int
+    DOCUMENT_ID_FIELD_NUMBER: builtins.int
+    text: builtins.str
+    """As the first document that holds it writes it; empty where the corpus keeps no text."""
+    documents: builtins.int
+    """Documents that hold it, copies of one story counted once; where it is the whole corpus's, 50 stands for all above too."""
+    source: builtins.str
+    """The source whose it is; empty where it is the whole corpus's."""
+    document_id: builtins.str
+    """The first document that holds it."""
+    def __init__(
+        self,
+        *,
+        text: builtins.str = ...,
+        documents: builtins.int = ...,
+        source: builtins.str = ...,
+        document_id: builtins.str = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["document_id", b"document_id", "documents", b"documents", "source", b"source", "text", b"text"]) -> None: ...
+
+Global___Boilerplate: typing_extensions.TypeAlias = Boilerplate
+
+@typing.final
 class VerdictCount(google.protobuf.message.Message):
     """How many stored documents were given a verdict."""
 

@@ -397,3 +397,49 @@ class ListShadowDifferencesResponse(google.protobuf.message.Message):
     def ClearField(self, field_name: typing.Literal["differences", b"differences"]) -> None: ...
 
 Global___ListShadowDifferencesResponse: typing_extensions.TypeAlias = ListShadowDifferencesResponse
+
+@typing.final
+class ListBoilerplateRequest(google.protobuf.message.Message):
+    """Asks what a corpus has learned to be boilerplate."""
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    CORPUS_FIELD_NUMBER: builtins.int
+    PAGE_SIZE_FIELD_NUMBER: builtins.int
+    corpus: builtins.str
+    """The corpus; empty means "default"."""
+    page_size: builtins.int
+    """Stretches in the answer, at most 1000; 0 means 100."""
+    def __init__(
+        self,
+        *,
+        corpus: builtins.str = ...,
+        page_size: builtins.int = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["corpus", b"corpus", "page_size", b"page_size"]) -> None: ...
+
+Global___ListBoilerplateRequest: typing_extensions.TypeAlias = ListBoilerplateRequest
+
+@typing.final
+class ListBoilerplateResponse(google.protobuf.message.Message):
+    """aip.dev/not-precedent: There is no second page, where AIP-158 wants one: what matters most comes first, and the list
+    changes with every document.
+
+    Answers ListBoilerplate.
+    """
+
+    DESCRIPTOR: google.protobuf.descriptor.Descriptor
+
+    BOILERPLATE_FIELD_NUMBER: builtins.int
+    @property
+    def boilerplate(self) -> google.protobuf.internal.containers.RepeatedCompositeFieldContainer[baznashr.v1.corpus_pb2.Boilerplate]:
+        """The most widely held first."""
+
+    def __init__(
+        self,
+        *,
+        boilerplate: collections.abc.Iterable[baznashr.v1.corpus_pb2.Boilerplate] | None = ...,
+    ) -> None: ...
+    def ClearField(self, field_name: typing.Literal["boilerplate", b"boilerplate"]) -> None: ...
+
+Global___ListBoilerplateResponse: typing_extensions.TypeAlias = ListBoilerplateResponse

@@ -78,6 +78,11 @@ class CorpusServiceStub(object):
                 request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesRequest.SerializeToString,
                 response_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesResponse.FromString,
                 _registered_method=True)
+        self.ListBoilerplate = channel.unary_unary(
+                '/baznashr.v1.CorpusService/ListBoilerplate',
+                request_serializer=baznashr_dot_v1_dot_corpus__service__pb2.ListBoilerplateRequest.SerializeToString,
+                response_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.ListBoilerplateResponse.FromString,
+                _registered_method=True)
 
 
 class CorpusServiceServicer(object):
@@ -145,6 +150,13 @@ class CorpusServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBoilerplate(self, request, context):
+        """Lists what a corpus has learned to be boilerplate, and no longer takes for evidence.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CorpusServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -187,6 +199,11 @@ def add_CorpusServiceServicer_to_server(servicer, server):
                     servicer.ListShadowDifferences,
                     request_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesRequest.FromString,
                     response_serializer=baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesResponse.SerializeToString,
+            ),
+            'ListBoilerplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBoilerplate,
+                    request_deserializer=baznashr_dot_v1_dot_corpus__service__pb2.ListBoilerplateRequest.FromString,
+                    response_serializer=baznashr_dot_v1_dot_corpus__service__pb2.ListBoilerplateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -409,6 +426,33 @@ class CorpusService(object):
             '/baznashr.v1.CorpusService/ListShadowDifferences',
             baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesRequest.SerializeToString,
             baznashr_dot_v1_dot_corpus__service__pb2.ListShadowDifferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBoilerplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/baznashr.v1.CorpusService/ListBoilerplate',
+            baznashr_dot_v1_dot_corpus__service__pb2.ListBoilerplateRequest.SerializeToString,
+            baznashr_dot_v1_dot_corpus__service__pb2.ListBoilerplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

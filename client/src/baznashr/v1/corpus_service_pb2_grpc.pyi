@@ -153,7 +153,23 @@ _CorpusServiceListShadowDifferencesType = typing_extensions.TypeVar(
     ],
 )
 
-class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusServiceGetCorpusType, _CorpusServiceListCorporaType, _CorpusServiceUpdateCorpusType, _CorpusServiceDeleteCorpusType, _CorpusServicePurgeDocumentsType, _CorpusServiceGetCorpusStatsType, _CorpusServiceListShadowDifferencesType]):
+_CorpusServiceListBoilerplateType = typing_extensions.TypeVar(
+    '_CorpusServiceListBoilerplateType',
+    grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+        baznashr.v1.corpus_service_pb2.ListBoilerplateResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+        baznashr.v1.corpus_service_pb2.ListBoilerplateResponse,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+        baznashr.v1.corpus_service_pb2.ListBoilerplateResponse,
+    ],
+)
+
+class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusServiceGetCorpusType, _CorpusServiceListCorporaType, _CorpusServiceUpdateCorpusType, _CorpusServiceDeleteCorpusType, _CorpusServicePurgeDocumentsType, _CorpusServiceGetCorpusStatsType, _CorpusServiceListShadowDifferencesType, _CorpusServiceListBoilerplateType]):
     """aip.dev/not-precedent: Create and update take the settable fields themselves, where AIP-133 and 134 take the resource
     and a field mask: there are few, and presence says which ones change.
 
@@ -194,6 +210,10 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
             baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
             baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
         ],
+        grpc.UnaryUnaryMultiCallable[
+            baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+            baznashr.v1.corpus_service_pb2.ListBoilerplateResponse,
+        ],
     ], channel: grpc.Channel) -> None: ...
 
     @typing.overload
@@ -230,6 +250,10 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
             baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
             baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+            baznashr.v1.corpus_service_pb2.ListBoilerplateResponse,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     CreateCorpus: _CorpusServiceCreateCorpusType
@@ -258,6 +282,9 @@ class CorpusServiceStub(typing.Generic[_CorpusServiceCreateCorpusType, _CorpusSe
 
     ListShadowDifferences: _CorpusServiceListShadowDifferencesType
     """Lists the newest judgements that the shadow policy would have given otherwise."""
+
+    ListBoilerplate: _CorpusServiceListBoilerplateType
+    """Lists what a corpus has learned to be boilerplate, and no longer takes for evidence."""
 
 CorpusServiceAsyncStub: typing_extensions.TypeAlias = CorpusServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -291,6 +318,10 @@ CorpusServiceAsyncStub: typing_extensions.TypeAlias = CorpusServiceStub[
     grpc.aio.UnaryUnaryMultiCallable[
         baznashr.v1.corpus_service_pb2.ListShadowDifferencesRequest,
         baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+        baznashr.v1.corpus_service_pb2.ListBoilerplateResponse,
     ],
 ]
 
@@ -367,5 +398,13 @@ class CorpusServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse, collections.abc.Awaitable[baznashr.v1.corpus_service_pb2.ListShadowDifferencesResponse]]:
         """Lists the newest judgements that the shadow policy would have given otherwise."""
+
+    @abc.abstractmethod
+    def ListBoilerplate(
+        self,
+        request: baznashr.v1.corpus_service_pb2.ListBoilerplateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[baznashr.v1.corpus_service_pb2.ListBoilerplateResponse, collections.abc.Awaitable[baznashr.v1.corpus_service_pb2.ListBoilerplateResponse]]:
+        """Lists what a corpus has learned to be boilerplate, and no longer takes for evidence."""
 
 def add_CorpusServiceServicer_to_server(servicer: CorpusServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -16,6 +16,8 @@ from baznashr.wire._cluster import (
 from baznashr.wire._corpus import (
     backup_from_message,
     backup_to_message,
+    boilerplate_from_message,
+    boilerplate_to_message,
     corpus_from_message,
     corpus_name,
     corpus_stats_from_message,
@@ -46,6 +48,8 @@ from baznashr.wire._judgement import (
 __all__ = [
     "backup_from_message",
     "backup_to_message",
+    "boilerplate_from_message",
+    "boilerplate_to_message",
     "build",
     "check_item_from_message",
     "check_item_to_message",

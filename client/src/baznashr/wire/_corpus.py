@@ -101,6 +101,24 @@ def shadow_difference_from_message(message: corpus_pb2.ShadowDifference) -> type
     )
 
 
+def boilerplate_to_message(boilerplate: types.Boilerplate) -> corpus_pb2.Boilerplate:
+    return corpus_pb2.Boilerplate(
+        text=boilerplate.text,
+        documents=boilerplate.documents,
+        source=boilerplate.source,
+        document_id=boilerplate.document_id,
+    )
+
+
+def boilerplate_from_message(message: corpus_pb2.Boilerplate) -> types.Boilerplate:
+    return types.Boilerplate(
+        text=message.text,
+        documents=message.documents,
+        source=message.source,
+        document_id=message.document_id,
+    )
+
+
 def corpus_stats_to_message(stats: types.CorpusStats) -> corpus_pb2.CorpusStats:
     return corpus_pb2.CorpusStats(
         corpus=stats.corpus,

@@ -14,11 +14,22 @@ from baznashr_server.engine.corpus import LoadedCorpus, now_micros
 from baznashr_server.engine.records import corpus_from_row, policy_to_json
 from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.writer import Changes, Work
+from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_CORPORA, MAX_LOADED_CORPORA
 from baznashr_server.profile import FA_1
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.rows import CorpusRow
 from baznashr_server.store.store import Store
+
+
+def _table_sizes(tables: CorpusIndex | None) -> Mapping[str, float]:
+    return {
+        "indexed": 0 if tables is None else len(tables),
+        "memory_bytes": 0 if tables is None else tables.memory_bytes,
+        "largest_bucket": 0 if tables is None else tables.largest_bucket,
+        "dropped_postings": 0 if tables is None else tables.dropped_postings,
+        "boilerplate_passages": 0 if tables is None else tables.boilerplate_passages,
+    }
 
 
 class Corpora:
@@ -54,16 +65,8 @@ class Corpora:
         return corpus
 
     def sizes(self) -> Mapping[str, Mapping[str, float]]:
-        """Return per corpus: documents, indexed, memory_bytes, largest_bucket; the last three of what is in memory."""
-        return {
-            corpus.name: {
-                "documents": corpus.documents,
-                "indexed": 0 if corpus.tables is None else len(corpus.tables),
-                "memory_bytes": corpus.memory_bytes,
-                "largest_bucket": 0 if corpus.tables is None else corpus.tables.largest_bucket,
-            }
-            for corpus in self
-        }
+        """Return the numbers of each corpus: documents and, of its tables where they are in memory, the rest."""
+        return {corpus.name: {"documents": corpus.documents, **_table_sizes(corpus.tables)} for corpus in self}
 
     def _show(self, row: CorpusRow) -> None:
         self._loaded[row.name] = LoadedCorpus(row, self._tables.fill)

@@ -24,6 +24,9 @@ class Observer(Protocol):
     def judged(self, judgement: Judgement) -> None:
         """A text was judged."""
 
+    def searched(self, candidates: int, verified: int) -> None:
+        """A text was judged by *candidates* from the tables, of which *verified* were compared text by text."""
+
     def committed(self, documents: int, seconds: float) -> None:
         """A group of *documents* became durable; *seconds* is the time of the commit."""
 
@@ -41,6 +44,9 @@ class Silence:
         pass
 
     def judged(self, judgement: Judgement) -> None:
+        pass
+
+    def searched(self, candidates: int, verified: int) -> None:
         pass
 
     def committed(self, documents: int, seconds: float) -> None:

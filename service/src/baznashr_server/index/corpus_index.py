@@ -7,7 +7,7 @@ other; checks see only what is durable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from threading import Lock
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from baznashr_server.index.bands import band_keys
 from baznashr_server.index.candidates import boilerplate_kernel, candidate_kernel
-from baznashr_server.index.postings import Postings
+from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
+from baznashr_server.index.postings import PARTITIONS, Postings
 from baznashr_server.sketch.fingerprint import Fingerprint
 from baznashr_server.sketch.signature import NUM_PERM
 
@@ -31,6 +32,8 @@ MAX_PASSAGE_POSTINGS = 50
 MAX_SOURCE_POSTINGS = 8
 """Documents of one source under one passage; a passage that more of its stories hold is boilerplate of that source."""
 PASSAGE_LIMITS = (MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS)
+RECOUNT_SHARE = 0.01
+"""Of the documents that may change before boilerplate is counted anew, which takes 1.6 s for a million of them."""
 NO_TIME = np.iinfo(np.int64).min
 MIN_SHINGLES = 8
 """Texts with fewer are found by their digest alone: a band of so small a set says next to nothing."""
@@ -117,6 +120,9 @@ class CorpusIndex:
         self._columns = Columns()
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
+        self._changes = 0
+        self._counted: tuple[int, int] | None = None
+        """Boilerplate passages when they were last counted, after how many changes."""
 
     def _parts(self) -> dict[str, Postings | Columns]:
         return {"bands": self._bands, "passages": self._passages, "digests": self._digests, "slots": self._columns}
@@ -178,6 +184,31 @@ class CorpusIndex:
     def dropped_postings(self) -> int:
         return self._bands.drops + self._passages.drops
 
+    @property
+    def boilerplate_passages(self) -> int:
+        """Passages that are boilerplate, of the corpus or of a source; what the last few documents changed may lack."""
+        changes = self._changes
+        if self._counted is None or changes - self._counted[0] > RECOUNT_SHARE * len(self):
+            self._counted = changes, sum(map(len, self._scan()))
+        return self._counted[1]
+
+    def _scan(self) -> Iterator[NDArray[np.int64]]:
+        """Yield the boilerplate of each partition; the lock is held for one at a time, which is a few milliseconds."""
+        for p in range(PARTITIONS):
+            with self._lock:
+                columns = self._columns
+                found = crowded_kernel(self._passages.arrays, p, columns.row, columns.source, PASSAGE_LIMITS)
+            yield found
+
+    def crowded_passages(self, limit: int) -> Crowded:
+        """Return the *limit* most widely held of the passages that are boilerplate now, the most widely held first."""
+        best = np.empty((0, FIELDS), np.int64)
+        for found in self._scan():
+            best = np.concatenate([best, found])
+            if len(best) > 2 * limit:
+                best = most_crowded(best, limit)
+        return crowded(most_crowded(best, limit))
+
     def add(self, entry: Entry, *, visible: bool = False) -> None:
         """Enter a document that has no slot yet; PENDING unless *visible*."""
         with self._lock:
@@ -190,6 +221,7 @@ class CorpusIndex:
                 self._passages.insert(entry.passages, slot)
             if visible:
                 self._columns.state[slot] = VISIBLE
+            self._changes += 1
 
     def publish(self, rows: list[int]) -> None:
         """Show documents to checks, once they are durable."""
@@ -210,6 +242,7 @@ class CorpusIndex:
                 self._passages.remove(entry.passages, slot)
             self._columns.state[slot] = FREE
             self._free.append(slot)
+            self._changes += 1
             return visible
 
     def exact(self, digest: bytes, *, pending: bool, earliest: int = NO_TIME) -> int | None:

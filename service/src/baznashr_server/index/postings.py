@@ -42,14 +42,16 @@ class Arrays(NamedTuple):
     """int64[256]: entries of each partition."""
 
 
-@kernel
-def _upper(key):  # type: ignore[no-untyped-def]
-    """Return 32 bits of *key* that spread over the whole range, also where the keys do not.
+def upper(key):  # type: ignore[no-untyped-def]
+    """Return 32 bits of *key*, one uint64 or an array, that spread over the whole range, also where keys do not.
 
     Winnowing keeps the least hashes, whose upper bits are all but zero; a product with an odd number is a bijection
     that carries the lower bits up (Knuth's multiplicative hashing).
     """
     return (key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+
+
+upper_kernel = kernel(upper)
 
 
 @kernel
@@ -95,7 +97,7 @@ def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-u
         size = part.size
         if counts[p] + 1 >= size:
             return i, added, drops, largest
-        key32 = _upper(key)
+        key32 = upper_kernel(key)
         at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
         held = 0
         while part[at] != 0:
@@ -137,7 +139,7 @@ def remove_kernel(arrays, keys, slot):  # type: ignore[no-untyped-def]
         p = np.int64(key & np.uint64(PARTITIONS - 1))
         part = new[p] if moved[p] else old[p]
         size = part.size
-        key32 = _upper(key)
+        key32 = upper_kernel(key)
         wanted = (key32 << np.uint64(32)) | np.uint64(slot + 1)
         at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
         while part[at] != 0 and part[at] != wanted:
@@ -156,7 +158,7 @@ def find_kernel(arrays, key, out, start):  # type: ignore[no-untyped-def]
     p = np.int64(key & np.uint64(PARTITIONS - 1))
     part = new[p] if moved[p] else old[p]
     size = part.size
-    key32 = _upper(key)
+    key32 = upper_kernel(key)
     at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
     end = start
     while part[at] != 0 and end < out.size:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from baznashr_server.judge.align import ShingleTable, distinct_kernel, shingle_letters, shingle_table
 from baznashr_server.judge.chrome import chrome_mask
 from baznashr_server.judge.repetition import Copy
-from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
-from baznashr_server.sketch.passages import winnow_kernel
+from baznashr_server.sketch.passages import winnow
 from baznashr_server.text.canonical import Canonical, canonicalise, code_points
 from baznashr_server.text.numbers import number_arrays
 
@@ -52,9 +51,7 @@ class Body:
     @cached_property
     def passages(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """The winnowed passages of the body's letters, repeats included, and where each starts: both [p], ascending."""
-        hashes = hash_24_grams(hash_8_grams(self.letters))
-        starts = winnow_kernel(hashes)
-        return hashes[starts], starts
+        return winnow(self.letters)
 
     @cached_property
     def distinct(self) -> int:

@@ -22,11 +22,13 @@ from prometheus_client import (
 
 from baznashr.types import Verdict
 from baznashr_server.engine.observer import LIMITS, STAGES
+from baznashr_server.limits import MAX_CANDIDATES
 
 _RPC_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STAGE_SECONDS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _COMMIT_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0)
 _COMMIT_DOCUMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_CANDIDATES = (0, 1, 2, 4, 8, MAX_CANDIDATES)
 _WAIT_SECONDS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 
 
@@ -120,6 +122,18 @@ class EngineMetrics:
         )
         self.self_repeating = Counter(
             "baznashr_self_repeating_total", "Judged texts that repeat themselves.", registry=registry
+        )
+        self.candidates = Histogram(
+            "baznashr_candidates",
+            "Candidates that the tables gave for one judged text.",
+            buckets=_CANDIDATES,
+            registry=registry,
+        )
+        self.verified = Histogram(
+            "baznashr_candidates_verified",
+            "Candidates whose text one judged text was compared with.",
+            buckets=_CANDIDATES,
+            registry=registry,
         )
         self.commits = Histogram(
             "baznashr_commit_seconds",

@@ -22,6 +22,10 @@ class MetricsObserver:
         if judgement.self_repetition.kinds:
             self._metrics.self_repeating.inc()
 
+    def searched(self, candidates: int, verified: int) -> None:
+        self._metrics.candidates.observe(candidates)
+        self._metrics.verified.observe(verified)
+
     def committed(self, documents: int, seconds: float) -> None:
         self._metrics.commits.observe(seconds)
         self._metrics.commit_documents.observe(documents)

@@ -17,6 +17,8 @@ _HELP = {
     "indexed": "Documents that later ones are compared with.",
     "memory_bytes": "Memory of the tables, in bytes.",
     "largest_bucket": "Entries of the fullest bucket.",
+    "dropped_postings": "Entries left out because their bucket was full.",
+    "boilerplate_passages": "Passages that too many stories hold, of the corpus or of one source.",
 }
 
 

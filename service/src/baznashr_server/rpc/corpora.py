@@ -12,12 +12,14 @@ from baznashr.types import Policy
 from baznashr.v1 import corpus_service_pb2 as pb
 from baznashr.v1 import corpus_service_pb2_grpc
 from baznashr_server.engine import Engine
+from baznashr_server.limits import MAX_BOILERPLATE
 from baznashr_server.rpc.fields import errors_at, page, page_size
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.runner import Runner
 
 _CORPORA_PAGE = 100
 _MAX_CORPORA_PAGE = 1000
+_BOILERPLATE_PAGE = 100
 
 _PolicyField = Literal["policy", "shadow_policy"]
 
@@ -96,6 +98,12 @@ def _shadow_differences(engine: Engine, request: pb.ListShadowDifferencesRequest
     return pb.ListShadowDifferencesResponse(differences=map(wire.shadow_difference_to_message, differences))
 
 
+def _boilerplate(engine: Engine, request: pb.ListBoilerplateRequest) -> pb.ListBoilerplateResponse:
+    limit = page_size(request.page_size, default=_BOILERPLATE_PAGE, most=MAX_BOILERPLATE)
+    listed = engine.list_boilerplate(wire.corpus_name(request.corpus), limit=limit)
+    return pb.ListBoilerplateResponse(boilerplate=map(wire.boilerplate_to_message, listed))
+
+
 class CorpusServicer(corpus_service_pb2_grpc.CorpusServiceServicer):
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
@@ -125,3 +133,6 @@ class CorpusServicer(corpus_service_pb2_grpc.CorpusServiceServicer):
         self, request: pb.ListShadowDifferencesRequest, context: Context
     ) -> pb.ListShadowDifferencesResponse:
         return await self._runner.run(_shadow_differences, request)
+
+    async def ListBoilerplate(self, request: pb.ListBoilerplateRequest, context: Context) -> pb.ListBoilerplateResponse:
+        return await self._runner.run(_boilerplate, request)

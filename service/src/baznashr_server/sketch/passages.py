@@ -7,8 +7,10 @@ the rightmost of equals: two texts with a common substring of w + k - 1 letters 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baznashr_server.kernel import kernel
+from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
 
 SIZE = 24
 WINDOW = 48
@@ -35,6 +37,13 @@ def winnow_kernel(hashes):  # type: ignore[no-untyped-def]
             kept[count] = least
             count += 1
     return kept[:count]
+
+
+def winnow(letters: NDArray[np.uint32]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the winnowed passages of canonical letters, repeats included, and where each starts: [p], ascending."""
+    hashes = hash_24_grams(hash_8_grams(letters))
+    starts = winnow_kernel(hashes)
+    return hashes[starts], starts
 
 
 @kernel

@@ -37,8 +37,8 @@ class Permutations(NamedTuple):
 def permutations() -> Permutations:
     """Return datasketch's permutations, uint32[128] each: drawn in its order from NumPy's frozen legacy generator."""
     draws = np.random.RandomState(SEED)
-    halves = draws.randint(0, 1 << 31, NUM_PERM, np.uint32)
-    increments = draws.randint(0, 1 << 32, NUM_PERM, np.uint32)
+    halves = draws.randint(0, 1 << 31, NUM_PERM, dtype=np.uint32)
+    increments = draws.randint(0, 1 << 32, NUM_PERM, dtype=np.uint32)
     return Permutations(2 * halves + np.uint32(1), increments)
 
 
