@@ -45,16 +45,19 @@ def oracle(runs: list[tuple[int, int, int]], side: int) -> str:
 @example([(0, 0, 20), (26, 27, 20)], None, 1)
 @example([(3, 3, 20), (SIZE - 20, 50, 20)], None, 0)
 def test_cover_is_counted_as_defined(runs: list[tuple[int, int, int]], mask: list[bool] | None, side: int) -> None:
-    """Own, covered, covered in the lead, covered in all and at either end, of any runs under any mask."""
+    """Own letters, those covered, in the lead and at either end, and all covered, of any runs under any mask."""
     marks = oracle(runs, side)
-    own = [mark for place, mark in enumerate(marks) if mask is None or not mask[place]]
+    masked = mask or [False] * SIZE
+    own = [mark for mark, out in zip(marks, masked, strict=True) if not out]
+    head = SIZE - len(marks.lstrip("1"))
+    tail = SIZE - len(marks.rstrip("1")) if "0" in marks else 0
     expected = (
         len(own),
         own.count("1"),
         own[:LEAD].count("1"),
+        masked[:head].count(False),
+        masked[SIZE - tail :].count(False),
         marks.count("1"),
-        SIZE - len(marks.lstrip("1")),
-        SIZE - len(marks.rstrip("1")) if "0" in marks else 0,
     )
     assert cover_kernel(array(runs), side, SIZE, np.array(mask or [], np.bool_)) == expected
     assert covered_letters(array(runs), side, SIZE).tolist() == [mark == "1" for mark in marks]

@@ -125,7 +125,7 @@ def test_a_part_of_a_report_with_other_numbers_is_one_too() -> None:
 
 HEAD: tuple[Parts, Parts] = ([("head", 100), ("", 500)], [("head", 100), ("", 600)])
 FOOT: tuple[Parts, Parts] = ([("", 500), ("foot", 100)], [("", 600), ("foot", 100)])
-BOTH: tuple[Parts, Parts] = ([("head", 100), ("", 500), ("foot", 100)], [("head", 100), ("", 600), ("foot", 100)])
+BOTH: tuple[Parts, Parts] = ([("head", 75), ("", 500), ("foot", 75)], [("head", 75), ("", 600), ("foot", 75)])
 MIDDLE: tuple[Parts, Parts] = ([("", 200), ("run", 100), ("", 300)], [("", 300), ("run", 100), ("", 300)])
 CROSSED: tuple[Parts, Parts] = ([("head", 100), ("", 500)], [("", 600), ("head", 100)])
 HALF: tuple[Parts, Parts] = ([("head", 100), ("", 500)], [("head", 100), ("", 100)])

@@ -162,13 +162,18 @@ def judgement_from_row(row: DocumentRow, corpus: str, profile: str, *, replayed:
     )
 
 
+def _similarity(row: DocumentRow, canonical: DocumentRow) -> float:
+    """Return what was told when one of the two was judged against the other; 0 where neither was."""
+    for judged, other in ((row, canonical), (canonical, row)):
+        for match in judgement_from_row(judged, "", "", replayed=False).matches:
+            if match.document_id == other.id:
+                return match.similarity
+    return 0.0
+
+
 def member_from_row(row: DocumentRow, canonical: DocumentRow) -> ClusterMember:
     """Return what a cluster's page shows of a document; its similarity with the canonical one is as of judging."""
-    judgement = judgement_from_row(row, "", "", replayed=False)
-    similarity = 1.0 if row.row == canonical.row else 0.0
-    for match in judgement.matches:
-        if match.document_id == canonical.id:
-            similarity = match.similarity
+    similarity = 1.0 if row.row == canonical.row else _similarity(row, canonical)
     return ClusterMember(
         document_id=row.id,
         verdict=Verdict(row.verdict),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from baznashr_server.kernel import kernel
+from baznashr_server.sketch.shingles import SIZE
 
 MAX_GAP = 200
-"""Letters between two shared runs, in either text, within which numbers are taken for each other's successors."""
+"""Letters between two shared runs, in either text, within which numbers are taken for each other's successors. Runs
+may overlap, too, by less than a shingle: between «2» and «22» one ends in the digit that the next begins with."""
 
 
 @kernel
@@ -101,7 +103,7 @@ def number_diff_kernel(runs, sizes, mine, theirs):
     for r in range(runs.shape[0] + 1):
         high = runs[r, 0] if r < runs.shape[0] else sizes[0]
         other_high = runs[r, 1] if r < runs.shape[0] else sizes[1]
-        if 0 <= high - low <= MAX_GAP and 0 <= other_high - other_low <= MAX_GAP:
+        if -SIZE < high - low <= MAX_GAP and -SIZE < other_high - other_low <= MAX_GAP:
             gap = (np.searchsorted(mine[3], low), high, np.searchsorted(theirs[3], other_low), other_high)
             _pair_equal(gap, mine, theirs, used, other_used, counts)
             _pair_in_order(gap, mine, theirs, used, other_used, changed, counts)
