@@ -1,12 +1,13 @@
 """Writes a store by this release for the tests of later ones, and an export of each of its corpora.
 
-tooling/make_store_fixture.py [folder], by default tests/data/store-v1. Run it once a release, into a folder named after the store's format; what an
-earlier release wrote is never written again.
+tooling/make_store_fixture.py [folder], by default tests/data/store-v1. Run it once a release, into a folder named after
+the store's format; what an earlier release wrote is never written again.
 """
 
 import json
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from baznashr_server.store.schema import FORMAT
 ROOT = Path(__file__).parent.parent
 START = datetime(2024, 5, 1, 6, 30, tzinfo=UTC)
 COUNT = 24
+WINDOW = timedelta(days=2)
 CORPORA = ("default", "windowed", "textless")
 
 
@@ -42,10 +44,13 @@ def articles() -> list[Document]:
 def fill(engine: Engine) -> None:
     """Store the samples in corpora of each kind, with an override, a deletion and a replacement."""
     content = articles()
-    engine.create_corpus("windowed", window_days=2, policy=Policy(index_policy=IndexPolicy.ORIGINALS))
+    engine.create_corpus("windowed", window_days=WINDOW.days, policy=Policy(index_policy=IndexPolicy.ORIGINALS))
     engine.create_corpus("textless", keep_text=False)
     for corpus in CORPORA:
         engine.ingest_batch(content, corpus)
+    inside = sum(article.published_at >= content[-1].published_at - WINDOW for article in content)
+    while engine.corpus_stats("windowed").documents > inside:
+        time.sleep(0.1)
     engine.override(Override(content[1].id, OverrideKind.NOT_REPEAT, note="دو خبر جدا"))
     engine.delete(content[-1].id)
     engine.ingest(Document(id=content[0].id, text=f"{content[0].text}\nاین خبر کامل شد."), replace=True)
