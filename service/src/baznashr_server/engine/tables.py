@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from baznashr.errors import StoreDamaged
 from baznashr_server.engine.corpus import LoadedCorpus, entry_of
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_LOADED_CORPORA, MAX_SNAPSHOT_COPY_BYTES, MIN_SNAPSHOT_DOCUMENTS
@@ -146,10 +147,16 @@ class Tables:
     def close(self, corpora: Iterable[LoadedCorpus], *, save: bool) -> None:
         """Write the snapshots that are out of date, unless what is in memory may not be what is stored."""
         self._wait()
-        for corpus in corpora:
-            index = corpus.tables
-            if save and index is not None and len(index) >= MIN_SNAPSHOT_DOCUMENTS:
-                header = self._header(corpus.row.corpus, index.newest_row)
-                if self._differs(corpus.row.corpus, header):
-                    self._write(corpus.row.corpus, header, index.dump())
+        try:
+            for corpus in corpora if save else ():
+                self._save(corpus)
+        except StoreDamaged as error:
+            log.warning("no snapshot of the tables was written: %s", error)
         self._threads.shutdown()
+
+    def _save(self, corpus: LoadedCorpus) -> None:
+        index, number = corpus.tables, corpus.row.corpus
+        if index is not None and len(index) >= MIN_SNAPSHOT_DOCUMENTS:
+            header = self._header(number, index.newest_row)
+            if self._differs(number, header):
+                self._write(number, header, index.dump())

@@ -71,7 +71,7 @@ CREATE TABLE table_changes(corpus INTEGER PRIMARY KEY, changes INTEGER NOT NULL)
 CREATE TRIGGER documents_deleted AFTER DELETE ON documents WHEN OLD.indexed > 0 BEGIN
     INSERT INTO table_changes VALUES(OLD.corpus, 1) ON CONFLICT(corpus) DO UPDATE SET changes = changes + 1;
 END;
-CREATE TRIGGER documents_changed AFTER UPDATE OF indexed, digest, signature, passages ON documents BEGIN
+CREATE TRIGGER documents_changed AFTER UPDATE OF indexed, digest, signature, passages, letters ON documents BEGIN
     INSERT INTO table_changes VALUES(OLD.corpus, 1) ON CONFLICT(corpus) DO UPDATE SET changes = changes + 1;
 END;
 CREATE TABLE dropped_corpora(corpus INTEGER PRIMARY KEY) STRICT;
