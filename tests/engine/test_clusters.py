@@ -59,6 +59,15 @@ def test_source_rank_then_id_break_ties(new_shelf: NewShelf) -> None:
     assert canonical == ["m", "k", "p", "q", "b", "b"]
 
 
+def test_only_what_all_members_repeat_takes_over(shelf: Shelf) -> None:
+    """An earlier published text that a member does not repeat joins the cluster and leaves its centre alone."""
+    shelf.put(CHAIN[1], "middle", published_at=NOON)
+    shelf.put(CHAIN[0], "first", published_at=NOON + HOUR)
+    assert shelf.put(CHAIN[2], "last", published_at=NOON - HOUR).canonical_id == "middle"
+    assert shelf.cluster("last").canonical_id == "middle"
+    assert shelf.put(CHAIN[1], "copy").canonical_id == "middle"
+
+
 def test_what_matches_a_member_only_heads_its_own_cluster(shelf: Shelf) -> None:
     """In a chain of edits the last, unlike the first, is no member, and names the cluster of its best match."""
     first, second, third = (shelf.put(body, name) for body, name in zip(CHAIN, "abc", strict=True))

@@ -39,6 +39,8 @@ MAX_CANDIDATES = 16
 """Stored texts compared with one judged text: the best by signature and passages. Each costs some 50 microseconds."""
 MAX_NUMBER_CHANGES = 10
 """Listed for one match: an editor sees from the first few what kind of report it is."""
+MAX_TAKEOVER = 64
+"""Members of a cluster that are compared with a new canonical document before it takes over."""
 MAX_QUEUED_WRITES = 4096
 """Calls waiting for the writer; the next is told to come back."""
 EXPIRY_BATCH = 256

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from baznashr.types import Cluster, Policy
 from baznashr_server import failpoints
 from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES, LoadedCorpus, entry_of
 from baznashr_server.engine.records import member_from_row
 from baznashr_server.engine.writer import Changes
+from baznashr_server.limits import MAX_TAKEOVER
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
 
@@ -21,13 +24,22 @@ def seniority(row: DocumentRow, policy: Policy) -> tuple[bool, int, int, str]:
     return row.published is None, row.time, rank, row.id
 
 
-def join(store: Store, corpus: LoadedCorpus, row: DocumentRow) -> None:
-    """Let a new member take over as canonical where its claim is the better one."""
+def join(
+    store: Store, corpus: LoadedCorpus, row: DocumentRow, repeats: Callable[[DocumentRow, DocumentRow], bool]
+) -> None:
+    """Let a new member take over as canonical where its claim is the better one and all others repeat it directly.
+
+    Args:
+        repeats: Whether the first of two documents repeats the second. The first MAX_TAKEOVER members are asked.
+    """
     cluster = store.cluster(row.cluster)
     if cluster is None or cluster.pinned:
         return
     canonical = store.document_at(cluster.canonical)
-    if canonical is None or seniority(row, corpus.policy) < seniority(canonical, corpus.policy):
+    if canonical is not None and seniority(row, corpus.policy) >= seniority(canonical, corpus.policy):
+        return
+    others = (member for member in store.members(row.cluster, MAX_TAKEOVER) if member.row != row.row)
+    if all(repeats(member, row) for member in others):
         store.update_cluster(cluster.cluster, row.row, pinned=False)
 
 

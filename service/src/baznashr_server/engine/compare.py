@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from baznashr.types import Judgement, Policy, Verdict
 from baznashr_server.engine.corpus import LoadedCorpus
-from baznashr_server.engine.judging import MEMBERSHIP, Judge, match_of, new_share, verify
+from baznashr_server.engine.judging import MEMBERSHIP, Judge, match_of, new_share, reason_for_new, verify
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.judge.comparison import NO_MASK
 from baznashr_server.judge.rules import is_repeated
@@ -24,7 +24,7 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
     return Judgement(
         verdict=ruling.verdict,
         repeated=is_repeated(ruling.verdict, policy),
-        reason=ruling.reason,
+        reason=reason_for_new(later, [ruling]) if ruling.verdict is Verdict.NEW else ruling.reason,
         document_id=later.document.id,
         corpus=corpus.name if corpus else "",
         canonical_id=(earlier_id or None) if is_member else None,

@@ -69,6 +69,7 @@ class Engine:
         self._tables = Tables(store, folder.path, snapshot_seconds)
         self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -115,7 +116,10 @@ class Engine:
         return engine
 
     def close(self) -> None:
-        """Finish the changes already taken, and let the folder go."""
+        """Finish the changes already taken, and let the folder go; closing twice does nothing more."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         with ExitStack() as last:
             last.callback(self._folder.release)
             last.callback(self._store.close)

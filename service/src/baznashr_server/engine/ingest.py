@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from baznashr.errors import BaznashrError, DocumentIdReused
 from baznashr.types import IndexPolicy, Judgement, Verdict
@@ -150,7 +151,7 @@ class Ingest:
         if cluster is None:
             self.store.insert_cluster(own, row.corpus, number)
         else:
-            clusters.join(self.store, self.corpus, row)
+            clusters.join(self.store, self.corpus, row, partial(self.judge.repeats, self.corpus))
         failpoints.reach("after_insert")
         return row
 

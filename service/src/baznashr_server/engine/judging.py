@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baznashr.types import Judgement, Match, OverrideKind, Thresholds, Verdict
 from baznashr_server.engine.bodies import BodyCache, body_from_row
@@ -132,6 +133,19 @@ def verify(
     return judge_equal(comparison) if same_text else judge_pair(comparison, thresholds), comparison
 
 
+def reason_for_new(prepared: Prepared, rulings: list[Ruling]) -> str:
+    """Return why a text is new: a rule that said so, the lack of letters, or else that nothing comes near."""
+    if prepared.fingerprint.shingle_sequence.size < MIN_SHINGLES:
+        return TOO_FEW_SHINGLES
+    said = (ruling.reason for ruling in rulings if ruling.verdict is Verdict.NEW)
+    return next((reason for reason in said if reason != NOTHING_COMPARABLE), NOTHING_COMPARABLE)
+
+
+def signature_similarity(signature: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
+    """Return the share of equal values, an estimate of the Jaccard similarity."""
+    return float(np.count_nonzero(signature == other) / signature.size)
+
+
 def new_share(judged: Body, ruling: Ruling, comparisons: list[Comparison]) -> float:
     """Return the share of the judged letters that no comparison's long runs cover."""
     if ruling.verdict is Verdict.EXACT:
@@ -196,21 +210,32 @@ class Judge:
         word = None if override is None or override.kind == OverrideKind.PIN_CANONICAL else override
         if word is not None:
             findings = self._overridden(corpus, prepared, findings, word)
-        judgement, cluster = self._decide(corpus, prepared, findings, evidence)
+        reason = reason_for_new(prepared, [finding.ruling for finding in compared])
+        judgement, cluster = self._decide(corpus, prepared, findings, reason, evidence)
         return Outcome(judgement, cluster, tuple(compared) if word is None else None)
 
+    def repeats(self, corpus: LoadedCorpus, row: DocumentRow, other: DocumentRow) -> bool:
+        """Whether a stored document repeats another, both compared directly."""
+        if row.digest == other.digest:
+            return True
+        judged, stored = self._body(row), self._body(other)
+        if judged is None or stored is None:
+            similarity = signature_similarity(signature_from_blob(row.signature), signature_from_blob(other.signature))
+            return judge_signatures(similarity, corpus.policy.thresholds).verdict in MEMBERSHIP
+        masks = self.mask(corpus, judged), self.mask(corpus, stored)
+        ruling, _ = verify(judged, stored, masks, same_text=False, thresholds=corpus.policy.thresholds)
+        return ruling.verdict in MEMBERSHIP
+
     def _decide(
-        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], evidence: Evidence
+        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], reason: str, evidence: Evidence
     ) -> tuple[Judgement, int | None]:
-        """Return the judgement by the strongest finding, and the cluster to join."""
+        """Return the judgement by the strongest finding, or NEW for *reason*, and the cluster to join."""
         findings.sort(key=lambda finding: finding.order)
         if len(findings) > MAX_MATCHES:
             self._observer.limit_bit("matches")
             findings = findings[:MAX_MATCHES]
         if not findings:
-            few = prepared.fingerprint.shingle_sequence.size < MIN_SHINGLES
-            nothing = Ruling(Verdict.NEW, TOO_FEW_SHINGLES if few else NOTHING_COMPARABLE)
-            return self._judgement(corpus, prepared, nothing), None
+            return self._judgement(corpus, prepared, Ruling(Verdict.NEW, reason)), None
         best = findings[0]
         cluster, canonical, related = None, None, None
         if best.ruling.verdict in MEMBERSHIP:
@@ -275,7 +300,7 @@ class Judge:
             ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
             return Finding(row, ruling, comparison.similarity, comparison)
         signature = signature_from_blob(row.signature)
-        similarity = float(np.count_nonzero(signature == prepared.fingerprint.signature) / signature.size)
+        similarity = signature_similarity(signature, prepared.fingerprint.signature)
         ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
         return Finding(row, ruling, similarity, None)
 
@@ -307,6 +332,8 @@ class Judge:
             if cluster.canonical == finding.row.row:
                 return cluster.cluster, finding.row.id
             canonical = self._find(corpus, prepared, cluster.canonical, evidence)
+            if canonical is not None and canonical.row.time < corpus.earliest():
+                return cluster.cluster, finding.row.id  # the centre has left the window and is about to be deleted
             if canonical is not None and canonical.ruling.verdict in MEMBERSHIP:
                 return cluster.cluster, canonical.row.id
         return None, None
