@@ -162,7 +162,7 @@ def killed(tmp_path_factory, long):
     folder = tmp_path_factory.mktemp("killed")
     server = MortalServer(folder / "data")
     try:
-        runs, threads = run_all(server.address, documents, 0.002, folder)
+        runs, threads = run_all(server.address, documents, 0.0005 if long else 0.002, folder)
         if long:
             while any(thread.is_alive() for thread in threads):
                 time.sleep(1)

@@ -97,6 +97,9 @@ class Connection:
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.keepalive_permit_without_calls", 0),
+            # Not gRPC's two minutes: a server that is back should be found at once.
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
             ("grpc.enable_retries", 1),
             ("grpc.service_config_disable_resolution", 1),
             ("grpc.service_config", service_config()),

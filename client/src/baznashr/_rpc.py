@@ -18,6 +18,8 @@ class Rpc:
     service: str
     """Its full name, such as ``baznashr.v1.CheckService``."""
     method: str
+    request: type[Any]
+    """The message that asks."""
     response: type[Any]
     """The message it answers with."""
     idempotent: bool
@@ -34,6 +36,7 @@ def _read_contract() -> tuple[Rpc, ...]:
         Rpc(
             service=service.full_name,
             method=method.name,
+            request=GetMessageClass(method.input_type),
             response=GetMessageClass(method.output_type),
             idempotent=method.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN,
         )

@@ -1,0 +1,81 @@
+"""Several servers behind one client, and calls that somebody else cancels."""
+
+import threading
+
+import pytest
+
+from baznashr import errors
+from baznashr._channel import address
+from baznashr.v1 import check_service_pb2
+from baznashr.wire import judgement_to_message
+from tests.client.stub import JUDGEMENT, Stub, serve
+
+ANSWER = check_service_pb2.CheckTextResponse(judgement=judgement_to_message(JUDGEMENT))
+
+
+def test_the_first_server_that_can_be_reached_is_used(connect):
+    """A server that is down is passed over, and one that goes down is left for the next."""
+    first, second = Stub(), Stub()
+    first.answers["CheckText"] = second.answers["CheckText"] = lambda _: ANSWER
+    (one, one_address), (two, two_address) = serve(first), serve(second)
+    with connect(["127.0.0.1:1", one_address, two_address]) as client:
+        assert client.check("خبر") == JUDGEMENT
+        assert (first.count("CheckText"), second.count("CheckText")) == (1, 0)
+        one.stop(0).wait()
+        assert client.check("خبر") == JUDGEMENT
+        assert second.count("CheckText") == 1
+    two.stop(0).wait()
+
+
+def test_addresses_are_checked_at_once():
+    """Several targets are IP addresses of one family with ports; one target is what gRPC takes."""
+    assert address("news.example:50051") == "news.example:50051"
+    assert address(["10.0.0.1:1", "10.0.0.2:2"]) == "ipv4:10.0.0.1:1,10.0.0.2:2"
+    assert address(["[::1]:1", "[::2]:2"]) == "ipv6:[::1]:1,[::2]:2"
+    for wrong in ([], ["news.example:1", "10.0.0.1:1"], ["10.0.0.1"], ["10.0.0.1:a"], ["10.0.0.1:1", "[::1]:1"]):
+        with pytest.raises(ValueError, match=r"address|port"):
+            address(wrong)
+
+
+def test_a_call_that_the_peer_cancels_may_be_retried(client, stub):
+    """CANCELLED that nobody here asked for is Unavailable: a server or a proxy went away."""
+
+    def cancelled(_request):
+        raise errors.Cancelled("Going away.")
+
+    stub.answers["CheckText"] = cancelled
+    with pytest.raises(errors.Unavailable) as caught:
+        client.check("خبر")
+    assert (caught.value.reason, caught.value.retriable) == ("CANCELLED_BY_PEER", True)
+    assert stub.count("CheckText") == 1
+
+
+def test_closing_cancels_what_is_under_way(address, stub):
+    """A call under way on a client that is closed ends with Cancelled, which is not to be retried."""
+    from baznashr import Client
+
+    entered, release = threading.Event(), threading.Event()
+
+    def slow(_request):
+        entered.set()
+        release.wait(5)
+        return ANSWER
+
+    stub.answers["CheckText"] = slow
+    client = Client(address)
+    caught = []
+
+    def ask():
+        try:
+            client.check("خبر")
+        except errors.BaznashrError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    entered.wait(5)
+    client.close()
+    thread.join()
+    release.set()
+    assert [type(error) for error in caught] == [errors.Cancelled]
+    assert not caught[0].retriable

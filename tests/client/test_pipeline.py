@@ -1,0 +1,381 @@
+"""Guards: what each mode does with a document while the service is away, and what reaches the caller when."""
+
+import asyncio
+import threading
+import time
+from itertools import islice
+
+import pytest
+
+from baznashr import AsyncClient, Client, Document, Judgement, Verdict, errors
+from baznashr.pipeline import AsyncRepeatGuard, RepeatGuard, State, only_new
+from baznashr.testing import StubServer
+
+OUTAGES = [
+    errors.Unavailable("Overloaded.", reason="OVERLOADED", metadata={"retry_after_ms": "-1"}),
+    errors.DeadlineExceeded("Late."),
+    errors.ReadOnly("The disk is full."),
+    errors.QuotaExceeded("Enough for today."),
+    errors.Cancelled("Going away."),
+]
+
+
+def documents(*numbers):
+    """Make documents whose text is their number."""
+    return [Document(id=f"d{number}", text=f"خبر {number}") for number in numbers]
+
+
+def ids(items):
+    """Return the ids of documents or of the documents of admissions."""
+    return [getattr(item, "document", item).id for item in items]
+
+
+class AwaitedGuard:
+    """An asynchronous guard driven from a test that knows nothing of asyncio."""
+
+    def __init__(self, address, *args, **kwargs):
+        self._runner = asyncio.Runner()
+        self._client = AsyncClient(address)
+        self._guard = AsyncRepeatGuard(self._client, *args, **kwargs)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._runner.run(self._guard.__aexit__(None, None, None))
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+    def __getattr__(self, name):
+        return getattr(self._guard, name)
+
+    def admit(self, document):
+        """Wait for the admission."""
+        return self._runner.run(self._guard.admit(document))
+
+    def _iterate(self, items):
+        """Run the loop from item to item."""
+        try:
+            while (item := self._runner.run(anext_or_none(items))) is not None:
+                yield item
+        finally:
+            self._runner.run(items.aclose())
+
+    def replayed(self):
+        """Iterate over what is late."""
+        return self._iterate(self._guard.replayed())
+
+    def only_new(self, feed, **options):
+        """Iterate over what is new."""
+        return self._iterate(self._guard.only_new(feed, **options))
+
+    def admissions(self, feed):
+        """Iterate over all."""
+        return self._iterate(self._guard.admissions(feed))
+
+
+async def anext_or_none(items):
+    """Return the next item, and None after the last."""
+    return await anext(items, None)
+
+
+class SyncGuard(RepeatGuard):
+    """A guard with a client of its own."""
+
+    def __init__(self, address, *args, **kwargs):
+        self.own = Client(address)
+        super().__init__(self.own, *args, **kwargs)
+
+    def __exit__(self, *_):
+        super().__exit__(None, None, None)
+        self.own.close()
+
+
+@pytest.fixture
+def server():
+    """A server that judges as the test tells it."""
+    with StubServer() as server:
+        yield server
+
+
+@pytest.fixture(params=[SyncGuard, AwaitedGuard], ids=["sync", "async"])
+def guarding(request, server, tmp_path):
+    """Make each kind of guard in turn; a spooling one has its folder."""
+    opened = []
+
+    def make(mode="raise", **options):
+        if mode == "spool":
+            options.setdefault("spool", tmp_path / "spool")
+        guard = request.param(server.address, on_unavailable=mode, max_pause=0.01, **options)
+        opened.append(guard.__enter__())
+        return guard
+
+    yield make
+    for guard in opened:
+        guard.__exit__(None, None, None)
+
+
+def rest():
+    """Let a guard's pause pass."""
+    time.sleep(0.02)
+
+
+def test_only_what_is_new_comes_out(server, guarding):
+    """Repeats are left out, the rest comes in order, and all of it is registered."""
+    server.judgements["d3"] = Judgement(Verdict.NEAR_DUPLICATE, repeated=True, reason="SAME_ARTICLE_EDITED")
+    server.judgements["d5"] = Judgement(Verdict.EXTENDED, repeated=False, reason="STORED_INSIDE")
+    guard = guarding()
+    assert ids(guard.only_new(documents(*range(200)))) == [f"d{n}" for n in range(200) if n != 3]
+    assert len(server.documents) == 200
+    admission = guard.admit(Document(id="again", text="خبر 7"))
+    assert (admission.store, admission.judgement.canonical_id, admission.state) == (False, "d7", State.JUDGED)
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda error: error.reason)
+def test_raise_lets_the_caller_decide(server, guarding, outage):
+    """The error reaches the caller after the earlier answers, and what progress told is where to go on."""
+    guard = guarding("raise")
+    told, stored = [], []
+    feed = guard.only_new(documents(*range(150)), progress=told.append)
+    stored += islice(feed, 64)
+    server.fail(outage)
+    kind = errors.Unavailable if isinstance(outage, errors.Cancelled) else type(outage)
+    with pytest.raises(kind):
+        stored += feed
+    assert told == list(range(1, len(stored) + 1))
+    assert 64 <= len(stored) < 150
+    stored += guard.only_new(documents(*range(told[-1], 150)))
+    assert ids(stored) == [f"d{n}" for n in range(150)]
+    server.fail(outage)
+    with pytest.raises(kind):
+        guard.admit(*documents(150))
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda error: error.reason)
+def test_accept_lets_through_and_counts(server, guarding, outage):
+    """While the service is away nothing is held back, each document says why, and the count is exact."""
+    guard = guarding("accept")
+    server.fail(outage)
+    admission = guard.admit(*documents(1))
+    assert (admission.store, admission.state, admission.judgement) == (True, State.ACCEPTED, None)
+    assert admission.error.reason in {outage.reason, "CANCELLED_BY_PEER"}
+    assert guard.accepted == 1
+    rest()
+    server.fail(outage)
+    assert ids(guard.only_new(documents(*range(2, 300)))) == [f"d{n}" for n in range(2, 300)]
+    assert 1 + len(server.documents) + guard.accepted - 1 == 299
+    rest()
+    assert guard.admit(*documents(300)).state is State.JUDGED
+
+
+@pytest.mark.parametrize("outage", OUTAGES, ids=lambda error: error.reason)
+def test_spool_holds_back_and_judges_later(server, guarding, outage):
+    """A spooled document is not stored; its judgement comes from replayed, in order, and then it is off the disk."""
+    server.judgements["d2"] = Judgement(Verdict.EXACT, repeated=True, reason="SAME_TEXT", canonical_id="d1")
+    guard = guarding("spool")
+    server.fail(outage)
+    first, _ = (guard.admit(document) for document in documents(1, 2))
+    assert (first.store, first.state, first.late) == (False, State.SPOOLED, False)
+    rest()
+    third = guard.admit(*documents(3))
+    assert third.state is State.SPOOLED, "it would be judged before older ones"
+    assert guard.waiting == 3
+    late = list(guard.replayed())
+    assert ids(late) == ["d1", "d2", "d3"]
+    assert [admission.store for admission in late] == [True, False, True]
+    assert all(admission.late for admission in late)
+    assert guard.waiting == 0
+    assert guard.admit(*documents(4)).state is State.JUDGED
+    assert list(guard.replayed()) == []
+
+
+def test_what_waits_comes_in_between(server, guarding):
+    """Iterating judges what waits as soon as it can, so that the order of the feed is the order of the store."""
+    guard = guarding("spool")
+    read = 0
+
+    def feed():
+        nonlocal read
+        for read, document in enumerate(documents(*range(500)), start=1):
+            if read == 200:
+                server.fail(errors.ReadOnly("The disk is full."), times=3)
+            if read % 64 == 0:
+                rest()
+            yield document
+
+    told = []
+    stored = list(guard.only_new(feed(), progress=told.append))
+    rest()
+    stored += [admission.document for admission in guard.replayed() if admission.store]
+    assert ids(stored) == [f"d{n}" for n in range(500)] == ids(server.documents)
+    assert told == list(range(1, 501))
+
+
+def test_the_next_guard_finds_what_waits(server, guarding):
+    """What one guard leaves on disk comes first from the next one's iteration, and is not progress of the new feed."""
+    guard = guarding("spool")
+    server.fail(errors.ReadOnly("The disk is full."), times=9)
+    assert list(guard.only_new(documents(1, 2))) == []
+    guard.close()
+    server._failures.clear()
+    told = []
+    assert ids(guarding("spool").only_new(documents(3), progress=told.append)) == ["d1", "d2", "d3"]
+    assert told == [1]
+
+
+def test_a_replay_that_is_interrupted_goes_on(server, guarding):
+    """A caller that stops in the middle, or an outage in the middle, leaves the rest on disk in order."""
+    guard = guarding("spool")
+    server.fail(errors.ReadOnly("The disk is full."))
+    for document in documents(*range(100)):
+        guard.admit(document)
+    rest()
+    replay = guard.replayed()
+    assert ids(islice(replay, 3)) == ["d0", "d1", "d2"]
+    replay.close()
+    assert guard.waiting == 98, "the third was not asked beyond"
+    seen = []
+    for admission in guard.replayed():
+        if not seen:
+            server.fail(errors.ReadOnly("The disk is full."))
+        seen.append(admission)
+    assert ids(seen) == [f"d{n}" for n in range(2, 66)]
+    assert seen[0].judgement.replayed
+    rest()
+    assert ids(guard.replayed()) == [f"d{n}" for n in range(66, 100)]
+
+
+def test_refused_documents(server, guarding):
+    """A document that will never be taken ends the iteration or is left out; it is neither accepted nor spooled."""
+    bad = Document(id="bad", text="\ud800")
+    three = [*documents(1), bad, *documents(2)]
+    for mode in ("raise", "accept"):
+        guard = guarding(mode)
+        told = []
+        with pytest.raises(errors.InvalidText):
+            list(guard.only_new(three, progress=told.append))
+        assert told == [1]
+        assert ids(guard.only_new(three, on_refused="skip", progress=told.append)) == ["d1", "d2"]
+        assert told == [1, 1, 2, 3]
+        with pytest.raises(errors.InvalidText):
+            guard.admit(bad)
+        assert guard.accepted == 0
+
+
+def test_a_refused_document_does_not_stop_a_replay(server, guarding):
+    """One that was spooled unseen comes back with its error, and what is behind it comes after."""
+    guard = guarding("spool")
+    bad = Document(id="bad", text="\ud800")
+    for on_refused in ("raise", "skip"):
+        server.fail(errors.ReadOnly("The disk is full."))
+        for document in [*documents(1), bad, *documents(2)]:
+            guard.admit(document)
+        rest()
+        if on_refused == "raise":
+            with pytest.raises(errors.InvalidText):
+                list(guard.only_new([]))
+            assert ids(guard.only_new([])) == ["d2"]
+        else:
+            first, second, third = guard.replayed()
+            assert (second.state, second.store, second.error.reason) == (State.REFUSED, False, "MALFORMED_TEXT")
+            assert (first.store, third.store, guard.waiting) == (True, True, 0)
+
+
+def test_a_full_spool_loses_nothing(server, guarding):
+    """Beyond the limit the caller gets SpoolFull, and what progress told is where to go on."""
+    guard = guarding("spool", spool_bytes=100 * 150)
+    server.fail(errors.ReadOnly("The disk is full."), times=2)
+    told, stored = [], []
+    with pytest.raises(errors.SpoolFull):
+        stored += guard.only_new(documents(*range(1000)), progress=told.append)
+    assert guard.waiting == told[-1]
+    server._failures.clear()
+    rest()
+    stored += guard.only_new(documents(*range(told[-1], 1000)))
+    assert ids(stored) == [f"d{n}" for n in range(1000)]
+
+
+@pytest.mark.parametrize("mode", ["raise", "accept", "spool"])
+def test_the_feeds_own_errors_are_the_callers(server, guarding, mode):
+    """An iterable that fails as a service would is not taken for the service."""
+
+    def feed():
+        yield from documents(1, 2)
+        raise errors.Unavailable("Another service.")
+
+    guard = guarding(mode)
+    with pytest.raises(errors.Unavailable, match="Another service"):
+        list(guard.only_new(feed()))
+    assert guard.accepted == guard.waiting == 0
+
+
+def test_defects_are_raised_in_every_mode(server, guarding):
+    """What is no outage, such as a missing corpus or a wrong token, is never covered up."""
+    guard = guarding("accept")
+    for error in (errors.CorpusNotFound("No."), errors.Unauthenticated("No."), errors.InternalError("No.")):
+        server.fail(error)
+        with pytest.raises(type(error)):
+            guard.admit(*documents(1))
+        server.fail(error)
+        with pytest.raises(type(error)):
+            list(guard.only_new(documents(1)))
+
+
+def test_an_absent_service_is_left_alone(server, guarding):
+    """Between failures the guard waits, so that a feed is not slowed by asking for each document."""
+    guard = guarding("accept")
+    guard._gate._max_pause = 30.0
+    server.fail(errors.ReadOnly("The disk is full."), times=99)
+    started = time.monotonic()
+    assert len(list(guard.only_new(documents(*range(5000))))) == guard.accepted == 5000
+    assert len(server.calls) <= 2 + (time.monotonic() - started) / 0.25
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "ignore"}, {"mode": "spool", "spool": None}, {"spool": "folder"}], ids=str
+)
+def test_wrong_options_are_refused_at_once(guarding, options):
+    """A misspelt mode, a spool without a folder and a folder without a spool raise before anything is read."""
+    with pytest.raises(ValueError, match="spool"):
+        guarding(**options)
+
+
+def test_one_guard_serves_many_threads(server, tmp_path):
+    """Documents admitted by several threads through an outage are each judged once, now or late."""
+    admissions = []
+    with Client(server.address) as client:
+        options = {"on_unavailable": "spool", "spool": tmp_path / "spool", "max_pause": 0.01}
+        with RepeatGuard(client, **options) as guard:
+
+            def work(first):
+                """Admit, and take what is late."""
+                for place, document in enumerate(documents(*range(first, first + 100))):
+                    if place == 50:
+                        server.fail(errors.ReadOnly("The disk is full."))
+                    admissions.append(guard.admit(document))
+                    admissions.extend(guard.replayed())
+
+            threads = [threading.Thread(target=work, args=(first,)) for first in (0, 100, 200, 300)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            while guard.waiting:
+                rest()
+                admissions.extend(guard.replayed())
+    assert sorted(ids(a for a in admissions if a.store)) == sorted(f"d{n}" for n in range(400))
+    assert any(a.late for a in admissions)
+
+
+def test_five_lines_protect_a_pipeline(server, tmp_path):
+    """The function takes either client and gives its kind of iterator; its guard lets the folder go at the end."""
+    for mode in ({}, {"on_unavailable": "accept"}, {"on_unavailable": "spool", "spool": tmp_path / "spool"}):
+        with Client(server.address) as client:
+            assert ids(only_new(client, documents(1, 2), **mode)) == ["d1", "d2"]
+
+        async def asynchronous(mode=mode):
+            """Collect what comes out."""
+            async with AsyncClient(server.address) as client:
+                return [document async for document in only_new(client, documents(1, 2), **mode)]
+
+        assert ids(asyncio.run(asynchronous())) == ["d1", "d2"]
