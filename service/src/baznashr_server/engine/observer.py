@@ -11,7 +11,7 @@ from baznashr.types import Judgement, Verdict
 
 STAGES = ("fingerprint", "prepare", "lookup", "load", "verify", "store", "commit", "publish")
 """In the order of the work: canonical form to signature; single copy without site lines; tables; stored texts; rows."""
-LIMITS = ("candidates", "matches", "postings")
+LIMITS = ("candidates", "matches")
 """Limits that leave something out of an answer without failing the call."""
 
 
