@@ -122,7 +122,7 @@ def test_a_damaged_line_is_named_and_left_out(tmp_path: Path) -> None:
             "no JSON object",
             "text",
             "EMPTY_TEXT",
-            "int instead of a str",
+            "int instead of str",
             "published",
             "ISO 8601",
             "zone",

@@ -141,9 +141,9 @@ def _parsed(number: int, line: bytes) -> Numbered:
     try:
         record = json.loads(line)
     except ValueError as error:
-        return Numbered(number, None, f"is no JSON: {error}")
+        return Numbered(number, None, f"The line is no JSON: {error}.")
     if not isinstance(record, dict):
-        return Numbered(number, None, f"is no JSON object but a {type(record).__name__}")
+        return Numbered(number, None, f"The line is no JSON object but a {type(record).__name__}.")
     return Numbered(number, record, "")
 
 

@@ -161,13 +161,15 @@ def document_of(record: files.Record) -> Document:
     for name, value in record.items():
         kind = GIVEN.get(name)
         if kind is None and name not in JUDGED:
-            raise InvalidDocument("is no field of a document", field=name)
+            raise InvalidDocument("No document has such a field.", field=name)
         if kind is not None and value is not None and not isinstance(value, kind):
-            raise InvalidDocument(f"is a {type(value).__name__} instead of a {kind.__name__}", field=name)
+            raise InvalidDocument(
+                f"The value is of type {type(value).__name__} instead of {kind.__name__}.", field=name
+            )
     given = {name: value for name in GIVEN if (value := record.get(name)) is not None}
     for name in ("id", "text"):
         if name not in given:
-            raise InvalidDocument("is missing", field=name)
+            raise InvalidDocument("The field is missing.", field=name)
     if "published_at" in given:
         given["published_at"] = _time(given["published_at"])
     return Document(**given)
@@ -178,7 +180,7 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise InvalidDocument(
-            f"{text!r} is no ISO 8601 time", reason="INVALID_PUBLISHED_AT", field="published_at"
+            f"{text!r} is no ISO 8601 time.", reason="INVALID_PUBLISHED_AT", field="published_at"
         ) from None
 
 

@@ -68,8 +68,9 @@ def verify(
         print(f"{fault.where}: {fault.what}{hint}")
     if len(report.faults) > SHOWN:
         print(f"... and {len(report.faults) - SHOWN:,} more")
+    read = "its documents were not read" if report.documents is None else f"{report.documents:,} documents"
     sound = "sound" if not report.faults else f"{len(report.faults):,} faults, {report.repaired:,} repaired"
-    print(f"{data}: {report.documents:,} documents, {sound}")
+    print(f"{data}: {read}, {sound}")
     raise typer.Exit(0 if report.is_sound else SOME_WRONG)
 
 
@@ -124,7 +125,7 @@ def import_(
         from baznashr_server.bulk.transfer import import_corpus  # noqa: PLC0415 - see above
 
         done = import_corpus(data, corpus, source, replace=replace, progress=_Progress())
-    for number, reason in done.refused[:SHOWN]:
+    for number, reason in sorted(done.refused)[:SHOWN]:
         print(f"{source}:{number}: {reason}", file=sys.stderr)
     verdicts = ", ".join(f"{verdict} {count:,}" for verdict, count in done.verdicts.most_common())
     print(f"{corpus}: {done.verdicts.total():,} stored{f' ({verdicts})' if verdicts else ''}")

@@ -61,7 +61,8 @@ class Fault:
 @dataclass
 class Report:
     faults: list[Fault] = field(default_factory=list)
-    documents: int = 0
+    documents: int | None = None
+    """None where damaged pages kept them from being read."""
     repaired: int = 0
     """Of the faults; the others remain."""
 
