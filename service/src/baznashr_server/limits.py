@@ -1,7 +1,7 @@
 """Every limit of the service, each with its reason. Units are in the names."""
 
 MAX_TEXT_BYTES = 1 << 20
-"""Of one text as UTF-8. Longer than any article seen; bounds the work of one call to some 20 ms."""
+"""Of one text as UTF-8. Twenty times the longest article seen; bounds the work of one call to about a second."""
 MAX_TEXT_LETTERS = 1 << 20
 """Of one text's canonical form: as many as a text of the greatest size in ASCII has."""
 MAX_BATCH_DOCUMENTS = 256
