@@ -54,6 +54,6 @@ MAX_LOADED_CORPORA = 128
 MIN_SNAPSHOT_DOCUMENTS = 1000
 """In tables worth a snapshot; fewer are rebuilt in less time than a file takes."""
 MAX_SNAPSHOT_COPY_BYTES = 512 << 20
-"""Of tables that are copied for a snapshot while serving, for which writes wait 0.1 s; larger ones wait for the end."""
+"""Of tables that are copied for a snapshot while serving, for which writes wait 0.2 s; larger ones wait for the end."""
 VACUUM_PAGES = 256
 """Given back to the file system in one transaction: 2 MiB."""
