@@ -68,6 +68,21 @@ def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow
         current = store.document_at(heir.row)
         if current is not None and current.indexed == WITH_BANDS:
             index_as(store, changes, corpus, current, WITH_PASSAGES)
+    if row.indexed == WITH_PASSAGES:
+        _find_again(store, changes, corpus, row)
+
+
+def _find_again(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
+    """Enter the centre into the tables where *row* was the only member that its passages led to.
+
+    Under index policy ORIGINALS it may have been the only one in the tables.
+    """
+    cluster = store.cluster(row.cluster)
+    centre = store.document_at(cluster.canonical) if cluster else None
+    if centre is None or store.has_head(row.cluster, without=row.row):
+        return
+    copy = store.copy_in(row.cluster, centre.digest, without=row.row, indexed=True)
+    index_as(store, changes, corpus, copy or centre, WITH_PASSAGES)
 
 
 def read(store: Store, row: DocumentRow, limit: int) -> Cluster:

@@ -292,10 +292,15 @@ class Store:
         sql = f"{_SELECT_DOCUMENT} WHERE cluster=?1 AND row<>?2 AND ({_AGE}) = ({earliest})"
         return [DocumentRow(*values) for values in self._rows(f"cluster {cluster}", sql, (cluster, without))]
 
-    def copy_in(self, cluster: int, digest: bytes, without: int) -> DocumentRow | None:
-        """Return the oldest member with this digest, but row *without*."""
-        sql = f"{_SELECT_DOCUMENT} WHERE cluster=? AND digest=? AND row<>? ORDER BY {_AGE} LIMIT 1"
-        return _document(self._row(f"cluster {cluster}", sql, (cluster, digest, without)))
+    def copy_in(self, cluster: int, digest: bytes, without: int, *, indexed: bool = False) -> DocumentRow | None:
+        """Return the oldest member with this digest, or the oldest such *indexed*, but row *without*."""
+        sql = f"{_SELECT_DOCUMENT} WHERE cluster=? AND digest=? AND row<>? AND indexed>=? ORDER BY {_AGE} LIMIT 1"
+        return _document(self._row(f"cluster {cluster}", sql, (cluster, digest, without, int(indexed))))
+
+    def has_head(self, cluster: int, without: int) -> bool:
+        """Return whether a member but row *without* is in the tables with its passages."""
+        sql = "SELECT 1 FROM documents WHERE cluster=? AND indexed=2 AND row<>? LIMIT 1"
+        return self._row(f"cluster {cluster}", sql, (cluster, without)) is not None
 
     def members(self, cluster: int, limit: int) -> list[DocumentRow]:
         """Return the cluster's documents in order of arrival."""
