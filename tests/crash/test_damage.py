@@ -1,0 +1,99 @@
+"""Every page of a small store damaged in turn: the read that meets it fails and names it, and nothing false is told."""
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baznashr.errors import BaznashrError, ReadOnly, StoreDamaged
+from baznashr.types import Document, Override, OverrideKind
+from baznashr_server.engine import Engine
+from baznashr_server.engine.verify import verify
+from baznashr_server.store.folder import DATABASE
+from tests.crash.history import told
+from tests.support.texts import article, light_edit
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(3600)]
+PAGE = 8192
+
+
+def fill(data: Path, rng: random.Random) -> dict[str, str]:
+    """Store documents of every kind of row there is, and return their texts by id."""
+    texts = {f"n{n}": article(rng, 400) for n in range(12)}
+    texts |= {f"e{n}": light_edit(rng, texts[f"n{n}"]) for n in range(6)} | {"x": texts["n0"]}
+    with Engine.open(data) as engine:
+        for name, text in texts.items():
+            engine.ingest(Document(name, text, title=name))
+        engine.override(Override("e1", OverrideKind.NOT_REPEAT, "n1"))
+    return texts
+
+
+def questions(texts: dict[str, str]) -> dict[str, Callable[[Engine], object]]:
+    """Return every kind of read, with answers that compare."""
+    asked: dict[str, Callable[[Engine], object]] = {}
+    for name, text in texts.items():
+        asked[f"get {name}"] = lambda engine, name=name: told(engine.get(name).judgement)
+        asked[f"text {name}"] = lambda engine, name=name: engine.get(name).document
+        asked[f"check {name}"] = lambda engine, text=text: told(engine.check(text))
+        asked[f"cluster {name}"] = lambda engine, name=name: engine.list_cluster(name)
+        asked[f"retry {name}"] = lambda engine, name=name, text=text: told(engine.ingest(Document(name, text)))
+    asked["overrides"] = lambda engine: engine.list_overrides()
+    asked["stats"] = lambda engine: engine.corpus_stats().verdicts
+    return asked
+
+
+def damage(database: Path, page: int, rng: random.Random) -> None:
+    """Flip one bit of a page."""
+    content = bytearray(database.read_bytes())
+    content[(page - 1) * PAGE + rng.randrange(PAGE)] ^= 1 << rng.randrange(8)
+    database.write_bytes(content)
+
+
+def test_every_page(tmp_path: Path, seed: int, long: bool) -> None:
+    """Each answer is right or an error that names the damage; then nothing is written, and `verify` lists the page."""
+    rng = random.Random(seed)
+    texts = fill(tmp_path / "whole", rng)
+    asked = questions(texts)
+    with Engine.open(tmp_path / "whole") as engine:
+        right = {question: ask(engine) for question, ask in asked.items()}
+    pages = (tmp_path / "whole" / DATABASE).stat().st_size // PAGE
+    outcomes = {"refused to open": 0, "failed a read": 0, "met by verify alone": 0}
+    for page in range(1, pages + 1, 1 if long else 4):
+        data = tmp_path / str(page)
+        shutil.copytree(tmp_path / "whole", data)
+        damage(data / DATABASE, page, rng)
+        outcomes[meet(data, asked, right, texts)] += 1
+        assert any(fault.where in (f"page {page}", "database") for fault in verify(data).faults), page
+        shutil.rmtree(data)
+    print(outcomes)
+    assert outcomes["failed a read"]
+
+
+def meet(
+    data: Path, asked: dict[str, Callable[[Engine], object]], right: dict[str, object], texts: dict[str, str]
+) -> str:
+    """Ask everything of a damaged store; return how the damage was met."""
+    try:
+        engine = Engine.open(data)
+    except (StoreDamaged, BaznashrError) as refused:
+        assert str(data) in str(refused)
+        return "refused to open"
+    met = False
+    with engine:
+        for question, ask in asked.items():
+            try:
+                assert ask(engine) == right[question], question
+            except StoreDamaged as error:
+                met = True
+                assert str(data) in str(error)
+                assert "cannot be read" in str(error)
+            except ReadOnly:
+                assert met or engine.read_only_reason
+                met = True
+        if met:
+            assert engine.read_only_reason
+            with pytest.raises(ReadOnly):
+                engine.ingest(Document("late", texts["n0"]))
+    return "failed a read" if met else "met by verify alone"
