@@ -81,6 +81,11 @@ quality: ## Measure verdicts against the labelled pairs and the peers
 	@tooling/setup.sh bench
 	@$(BIN)/python -m benchmarks.quality $(ARGS)
 
+.PHONY: integrations
+integrations: ## Run the client's examples against Scrapy, pandas, Polars and Kafka's own client
+	@tooling/setup.sh integrations
+	@$(BIN)/pytest tests/integrations $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the environment and everything derived
 	@rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
