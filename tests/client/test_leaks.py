@@ -40,7 +40,7 @@ gc.collect()
 give_up = time.monotonic() + 5
 while threading.active_count() > 1 and time.monotonic() < give_up:
     time.sleep(0.02)
-print(*threading.enumerate(), sep="\n")
+print([thread.name for thread in threading.enumerate()])
 """
 
 
