@@ -29,6 +29,11 @@ test: setup ## Run the tests
 crash: setup ## Kill, starve and race the server and the engine, in the long form (half an hour)
 	@$(BIN)/pytest --long tests/crash tests/race tests/property $(ARGS)
 
+.PHONY: soak
+soak: ## Stream a million articles through a 30-day window and record whether anything grows (hours)
+	@tooling/setup.sh bench
+	@$(BIN)/python -m benchmarks.soak --documents 1000000 $(ARGS)
+
 .PHONY: check
 check: lint types contracts proto generated ## Run every check, then the tests
 	@$(MAKE) test
