@@ -1,10 +1,11 @@
 """Several servers behind one client, and calls that somebody else cancels."""
 
+import asyncio
 import threading
 
 import pytest
 
-from baznashr import errors
+from baznashr import AsyncClient, Client, errors
 from baznashr._channel import address
 from baznashr.v1 import check_service_pb2
 from baznashr.wire import judgement_to_message
@@ -50,10 +51,45 @@ def test_a_call_that_the_peer_cancels_may_be_retried(client, stub):
     assert stub.count("CheckText") == 1
 
 
+def test_closing_ends_what_other_tasks_wait_for(address, stub):
+    """A call under way on an AsyncClient that is closed ends with Cancelled; a cancelled task is cancelled as ever."""
+    release = threading.Event()
+
+    def slow(_request):
+        release.wait(5)
+        return ANSWER
+
+    stub.answers["CheckText"] = slow
+
+    async def end(how):
+        """Start a call, end it, and return what the task that made it got."""
+        client = AsyncClient(address)
+        task = asyncio.create_task(client.check("خبر"))
+        await asyncio.sleep(0.1)
+        await (client.close() if how == "close" else asyncio.sleep(0, task.cancel()))
+        (got,) = await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+        return type(got)
+
+    assert asyncio.run(end("close")) is errors.Cancelled
+    assert asyncio.run(end("cancel")) is asyncio.CancelledError
+    release.set()
+
+
+def test_an_async_client_stays_in_its_loop(address, stub):
+    """A second event loop is told to make a client of its own, and the first goes on."""
+    stub.answers["CheckText"] = lambda _: ANSWER
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        client = AsyncClient(address)
+        assert first.run(client.check("خبر")) == JUDGEMENT
+        with pytest.raises(RuntimeError, match="another event loop: make a client in each"):
+            second.run(client.check("خبر"))
+        assert first.run(client.check("خبر")) == JUDGEMENT
+        first.run(client.close())
+
+
 def test_closing_cancels_what_is_under_way(address, stub):
     """A call under way on a client that is closed ends with Cancelled, which is not to be retried."""
-    from baznashr import Client
-
     entered, release = threading.Event(), threading.Event()
 
     def slow(_request):

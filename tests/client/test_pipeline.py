@@ -262,6 +262,23 @@ def test_refused_documents(server, guarding):
         assert guard.accepted == 0
 
 
+def test_an_edited_article_is_refused_or_replaces(server, guarding):
+    """The same id with another text is refused, unless the guard replaces: now, in batches and late."""
+    old, new = Document("a", "یک"), Document("a", "دو")
+    guard = guarding()
+    assert guard.admit(old).store
+    with pytest.raises(errors.DocumentIdReused):
+        guard.admit(new)
+    guard = guarding("spool", replace=True)
+    assert guard.admit(new).store
+    assert ids(guard.only_new([old])) == ["a"]
+    server.fail(errors.ReadOnly("The disk is full."))
+    assert guard.admit(new).state is State.SPOOLED
+    rest()
+    assert [late.store for late in guard.replayed()] == [True]
+    assert server.documents == [new]
+
+
 def test_a_refused_document_does_not_stop_a_replay(server, guarding):
     """One that was spooled unseen comes back with its error, and what is behind it comes after."""
     guard = guarding("spool")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections import deque
@@ -124,6 +125,7 @@ class AsyncTransport:
         self._connection = connection
         self._metadata = connection.metadata()
         self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._process = _Process()
         self._closed = False
         self._methods: dict[str, Any] = {}
@@ -177,10 +179,14 @@ class AsyncTransport:
     def _start(self, call: Call[Any]) -> Any:
         if self._closed:
             raise ValueError("The client is closed.")
+        loop = asyncio.get_running_loop()
         if self._channel is None:
             self._process.enter()
+            self._loop = loop
             self._channel = self._connect()
         self._process.check()
+        if self._loop is not loop:
+            raise RuntimeError("This client was first used in another event loop: make a client in each.")
         method = self._methods.get(call.rpc.path)
         if method is None:
             method = self._methods[call.rpc.path] = self._channel.unary_unary(call.rpc.path)
@@ -197,7 +203,17 @@ class AsyncTransport:
             response = await started
         except grpc.RpcError as error:
             raise _error(error, closed=self._closed) from None
+        except asyncio.CancelledError:
+            if self._closed and not _is_task_cancelled():
+                raise Cancelled("The client closed.") from None
+            raise
         return call.read(response)
+
+
+def _is_task_cancelled() -> bool:
+    """Return whether somebody cancelled the task that runs; Python 3.10 cannot tell."""
+    cancelling = getattr(asyncio.current_task(), "cancelling", None)
+    return cancelling is not None and cancelling() > 0
 
 
 class _Process:

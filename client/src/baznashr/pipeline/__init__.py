@@ -31,6 +31,7 @@ def only_new(
     client: Client,
     documents: Iterable[Document],
     corpus: str = ...,
+    replace: bool = ...,
     *,
     on_unavailable: OnUnavailable = ...,
     spool: str | Path | None = ...,
@@ -44,6 +45,7 @@ def only_new(
     client: AsyncClient,
     documents: Iterable[Document] | AsyncIterable[Document],
     corpus: str = ...,
+    replace: bool = ...,
     *,
     on_unavailable: OnUnavailable = ...,
     spool: str | Path | None = ...,
@@ -56,6 +58,7 @@ def only_new(
     client: Client | AsyncClient,
     documents: Any,
     corpus: str = DEFAULT_CORPUS,
+    replace: bool = False,
     *,
     on_unavailable: OnUnavailable = "raise",
     spool: str | Path | None = None,
@@ -68,9 +71,9 @@ def only_new(
     its ``only_new``; keep a guard yourself to read its counts or to replay what still waits at the end.
     """
     if isinstance(client, AsyncClient):
-        patient = AsyncRepeatGuard(client, corpus, on_unavailable=on_unavailable, spool=spool)
+        patient = AsyncRepeatGuard(client, corpus, replace, on_unavailable=on_unavailable, spool=spool)
         return _awaited(patient, documents, on_refused, progress)
-    guard = RepeatGuard(client, corpus, on_unavailable=on_unavailable, spool=spool)
+    guard = RepeatGuard(client, corpus, replace, on_unavailable=on_unavailable, spool=spool)
     return _iterated(guard, documents, on_refused, progress)
 
 

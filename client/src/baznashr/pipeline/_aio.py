@@ -37,6 +37,8 @@ class AsyncRepeatGuard:
     Args:
         client: What it asks.
         corpus: Where documents are judged and registered.
+        replace: What an id with another text than before does, as in ``Client.ingest``: it is refused or replaces the
+            old version.
         on_unavailable: What happens to a document while the service is down, late, read-only or over its quota:
             ``"raise"`` raises the error, ``"accept"`` lets the document through unjudged and counts it, ``"spool"``
             keeps it on disk and judges it later, in order.
@@ -53,6 +55,7 @@ class AsyncRepeatGuard:
         self,
         client: AsyncClient,
         corpus: str = DEFAULT_CORPUS,
+        replace: bool = False,
         *,
         on_unavailable: OnUnavailable = "raise",
         spool: str | Path | None = None,
@@ -61,6 +64,7 @@ class AsyncRepeatGuard:
     ) -> None:
         self._client = client
         self._corpus = corpus
+        self._replace = replace
         self._gate = Gate(on_unavailable, spool, spool_bytes, max_pause)
 
     async def __aenter__(self) -> Self:
@@ -96,7 +100,7 @@ class AsyncRepeatGuard:
         """
         if not self._gate.closed():
             try:
-                judgement = await self._client.ingest(document, self._corpus)
+                judgement = await self._client.ingest(document, self._corpus, self._replace)
             except UNAVAILABLE as error:
                 if self._gate.raises:
                     raise
@@ -119,7 +123,7 @@ class AsyncRepeatGuard:
                 oldest_first = iter(documents)
                 try:
                     async with aclosing(
-                        self._client.ingest_many(documents, self._corpus, on_error="yield")
+                        self._client.ingest_many(documents, self._corpus, self._replace, on_error="yield")
                     ) as outcomes:
                         async for outcome in outcomes:
                             late = admission(next(oldest_first), outcome, late=True)
@@ -188,7 +192,9 @@ class AsyncRepeatGuard:
                     yield each
                 continue
             try:
-                async with aclosing(self._client.ingest_many(feed, self._corpus, on_error="yield")) as outcomes:
+                async with aclosing(
+                    self._client.ingest_many(feed, self._corpus, self._replace, on_error="yield")
+                ) as outcomes:
                     async for outcome in outcomes:
                         yield admission(feed.unanswered.popleft(), outcome)
             except UNAVAILABLE as error:

@@ -36,6 +36,8 @@ class RepeatGuard:
     Args:
         client: What it asks.
         corpus: Where documents are judged and registered.
+        replace: What an id with another text than before does, as in ``Client.ingest``: it is refused or replaces the
+            old version.
         on_unavailable: What happens to a document while the service is down, late, read-only or over its quota:
             ``"raise"`` raises the error, ``"accept"`` lets the document through unjudged and counts it, ``"spool"``
             keeps it on disk and judges it later, in order.
@@ -52,6 +54,7 @@ class RepeatGuard:
         self,
         client: Client,
         corpus: str = DEFAULT_CORPUS,
+        replace: bool = False,
         *,
         on_unavailable: OnUnavailable = "raise",
         spool: str | Path | None = None,
@@ -60,6 +63,7 @@ class RepeatGuard:
     ) -> None:
         self._client = client
         self._corpus = corpus
+        self._replace = replace
         self._gate = Gate(on_unavailable, spool, spool_bytes, max_pause)
 
     def __enter__(self) -> Self:
@@ -95,7 +99,7 @@ class RepeatGuard:
         """
         if not self._gate.closed():
             try:
-                judgement = self._client.ingest(document, self._corpus)
+                judgement = self._client.ingest(document, self._corpus, self._replace)
             except UNAVAILABLE as error:
                 if self._gate.raises:
                     raise
@@ -115,7 +119,7 @@ class RepeatGuard:
         with self._gate.replaying() as spool:
             while spool and not self._gate.resting():
                 documents = spool.peek(MAX_ITEMS)
-                outcomes = self._client.ingest_many(documents, self._corpus, on_error="yield")
+                outcomes = self._client.ingest_many(documents, self._corpus, self._replace, on_error="yield")
                 try:
                     for outcome, document in zip(outcomes, documents, strict=True):
                         late = admission(document, outcome, late=True)
@@ -174,7 +178,7 @@ class RepeatGuard:
                 yield from self._gate.divert(group)
                 continue
             try:
-                for outcome in self._client.ingest_many(feed, self._corpus, on_error="yield"):
+                for outcome in self._client.ingest_many(feed, self._corpus, self._replace, on_error="yield"):
                     yield admission(feed.unanswered.popleft(), outcome)
             except UNAVAILABLE as error:
                 if self._gate.raises or feed.error is error:
