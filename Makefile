@@ -66,15 +66,17 @@ proto: setup ## Check the proto files: style, format, nothing broken since proto
 	@$(BIN)/buf breaking proto --against proto/baseline.binpb
 
 .PHONY: gen
-gen: setup ## Generate code and tables from their sources
+gen: setup ## Generate code, tables and pages from their sources
 	@tooling/gen.sh
 	@$(BIN)/python tooling/build_canonical_table.py
+	@$(BIN)/python tooling/write_metrics_page.py
 
 .PHONY: generated
 generated: setup ## Check that generated files and uv.lock are up to date
 	@$(UV) lock --check --quiet --python $(BIN)/python
 	@tooling/check_generated.sh
 	@$(BIN)/python tooling/build_canonical_table.py --check
+	@$(BIN)/python tooling/write_metrics_page.py --check
 
 .PHONY: bench
 bench: ## Measure speed and memory against the peers
