@@ -2,6 +2,7 @@
 
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,32 @@ def named(error: FormatMismatch | StoreDamaged, data: Path, outcome: str) -> str
     """Return *outcome* of an error that says which file it is about."""
     assert str(data) in str(error), outcome
     return outcome
+
+
+def test_the_header_cannot_turn_checksums_off(tmp_path: Path, seed: int) -> None:
+    """The byte that says that pages carry checksums is missed when it is wrong."""
+    fill(tmp_path / "data", random.Random(seed))
+    database = tmp_path / "data" / DATABASE
+    content = bytearray(database.read_bytes())
+    assert content[20] == 8
+    content[20] = 0
+    database.write_bytes(content)
+    with pytest.raises(StoreDamaged, match="checksums"):
+        Engine.open(tmp_path / "data")
+
+
+def test_background_work_that_meets_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not end the thread that all writes depend on."""
+    with Engine.open(tmp_path / "data") as engine:
+        looked = threading.Event()
+
+        def idle() -> None:
+            looked.set()
+            raise StoreDamaged("on purpose")
+
+        monkeypatch.setattr(engine._writer, "_idle", idle)
+        assert looked.wait(10)
+        engine.submit([Document("a", article(random.Random(1)))]).result(10)
 
 
 def meet(
