@@ -28,15 +28,24 @@ def uv(*arguments):
     return result.stdout
 
 
-@pytest.fixture(scope="module", params=["highest", "lowest"])
+@pytest.fixture(scope="module", params=["highest", "lowest", "lowest on Python 3.10"])
 def installed(request, tmp_path_factory):
     """The Python of an environment that holds the client's wheel and what it asks for, newest or oldest."""
+    resolution, _, version = request.param.partition(" on Python ")
+    pythons = [sys.executable]
+    if version:
+        pythons = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+        pythons = [
+            each for each in pythons if each and subprocess.run([each, "--version"], check=False).returncode == 0
+        ]
+        if not pythons:
+            pytest.skip(f"Python {version} is not installed")
     folder = tmp_path_factory.mktemp("wheel")
     uv("build", "--wheel", "--python", sys.executable, "--out-dir", folder, "client")
-    uv("venv", "--python", sys.executable, folder / "venv")
+    uv("venv", "--no-python-downloads", "--python", pythons[0], folder / "venv")
     python = folder / "venv/bin/python"
     (wheel,) = folder.glob("baznashr-*.whl")
-    uv("pip", "install", "--python", python, "--resolution", request.param, wheel)
+    uv("pip", "install", "--python", python, "--resolution", resolution, wheel)
     return python
 
 
@@ -64,6 +73,35 @@ def test_the_client_works_alone(installed):
     )
     result = run(installed, "-W", "error", "-c", program)
     assert (result.stdout, result.stderr) == ("UNREACHABLE\n", "")
+
+
+PIPELINE = """
+import asyncio, sys
+from baznashr import AsyncClient, Client, Document, errors
+from baznashr.pipeline import AsyncRepeatGuard, only_new
+from baznashr.testing import StubServer
+
+documents = [Document(f"d{n}", str(n % 60)) for n in range(100)]
+
+async def late(address):
+    async with AsyncClient(address) as client:
+        async with AsyncRepeatGuard(client, on_unavailable="spool", spool=sys.argv[1], max_pause=0.01) as guard:
+            states = {str((await guard.admit(document)).state) for document in documents}
+            await asyncio.sleep(0.02)
+            return states, len([late async for late in guard.replayed()])
+
+with StubServer() as server:
+    with Client(server.address) as client:
+        print(len(list(only_new(client, documents))))
+    server.fail(errors.ReadOnly("The disk is full."))
+    print(asyncio.run(late(server.address)))
+"""
+
+
+def test_the_pipeline_helpers_work_alone(installed, tmp_path):
+    """Guards, their spool and the stub server need nothing else, on the oldest Python and dependencies too."""
+    result = run(installed, "-W", "error", "-c", PIPELINE, str(tmp_path / "spool"))
+    assert (result.stdout.splitlines(), result.stderr) == (["60", "({'SPOOLED'}, 100)"], "")
 
 
 def test_the_command_says_what_it_lacks(installed):
