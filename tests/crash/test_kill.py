@@ -86,7 +86,7 @@ def test_paused_at_each_point(servers: Victims, tmp_path: Path, seed: int, long:
 def test_killed_at_random(servers: Victims, tmp_path: Path, seed: int, long: bool) -> None:
     """Killed again and again at random moments, some after a pause, the store goes on from what it told."""
     rng = random.Random(seed)
-    kills = 200 if long else 4
+    kills = 200 if long else 3
     history = History(rng)
     data = tmp_path / "0"
     acknowledged = 0
