@@ -69,6 +69,7 @@ proto: setup ## Check the proto files: style, format, nothing broken since proto
 gen: setup ## Generate code, tables and pages from their sources
 	@tooling/gen.sh
 	@$(BIN)/python tooling/build_canonical_table.py
+	@$(BIN)/python tooling/build_reference.py
 	@$(BIN)/python tooling/write_metrics_page.py
 
 .PHONY: generated
@@ -76,6 +77,7 @@ generated: setup ## Check that generated files and uv.lock are up to date
 	@$(UV) lock --check --quiet --python $(BIN)/python
 	@tooling/check_generated.sh
 	@$(BIN)/python tooling/build_canonical_table.py --check
+	@$(BIN)/python tooling/build_reference.py --check
 	@$(BIN)/python tooling/write_metrics_page.py --check
 
 .PHONY: bench

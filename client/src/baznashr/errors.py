@@ -21,8 +21,8 @@ BaznashrError
 ├── Unauthenticated            UNAUTHENTICATED
 ├── PermissionDenied           PERMISSION_DENIED
 ├── QuotaExceeded              QUOTA_EXCEEDED
-├── Unavailable                OVERLOADED, SHUTTING_DOWN, UNREACHABLE,           retriable
-│                              CANCELLED_BY_PEER
+├── Unavailable                STARTING, OVERLOADED, SHUTTING_DOWN,              retriable
+│                              UNREACHABLE, CANCELLED_BY_PEER
 ├── DeadlineExceeded           DEADLINE_EXCEEDED                                 retriable
 ├── Cancelled                  CANCELLED
 ├── NotImplementedByServer     UNIMPLEMENTED
