@@ -384,6 +384,35 @@ def test_one_guard_serves_many_threads(server, tmp_path):
     assert any(a.late for a in admissions)
 
 
+def test_threads_count_exactly(server):
+    """What several threads let through at once is counted, each document once."""
+    with Client(server.address) as client:
+        guard = RepeatGuard(client, on_unavailable="accept")
+        server.fail(errors.ReadOnly("The disk is full."))
+        guard.admit(*documents(0))
+        guard._gate._rest_until = time.monotonic() + 60
+        threads = [
+            threading.Thread(target=lambda: [guard.admit(document) for document in documents(*range(2000))])
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert guard.accepted == 8001
+
+
+def test_an_iteration_that_never_begins_locks_nothing(server, tmp_path):
+    """The folder belongs to the iteration, not to the call that made it."""
+    with Client(server.address) as client:
+        options = {"on_unavailable": "spool", "spool": tmp_path / "spool"}
+        unused = only_new(client, documents(1), **options)
+        assert (
+            ids(only_new(client, documents(1), **options)) == ids(only_new(client, documents(1), **options)) == ["d1"]
+        )
+        assert ids(unused) == ["d1"]
+
+
 def test_five_lines_protect_a_pipeline(server, tmp_path):
     """The function takes either client and gives its kind of iterator; its guard lets the folder go at the end."""
     for mode in ({}, {"on_unavailable": "accept"}, {"on_unavailable": "spool", "spool": tmp_path / "spool"}):

@@ -155,6 +155,20 @@ def test_one_owner(folder, spool):
     assert refused.value.reason == "SPOOL_IN_USE"
     spool.close()
     Spool(folder, LIMIT).close()
+    for use in (lambda: spool.append(documents(1)), lambda: spool.peek(1)):
+        with pytest.raises(ValueError, match="closed with its guard"):
+            use()
+
+
+def test_other_files_are_left_alone(folder):
+    """What somebody else put into the folder is neither read nor removed."""
+    folder.mkdir()
+    (folder / "notes.jsonl").write_text("{}\n")
+    spool = Spool(folder, LIMIT)
+    spool.append(documents(1))
+    assert take(spool, 9) == documents(1)
+    spool.close()
+    assert (folder / "notes.jsonl").read_text() == "{}\n"
 
 
 def test_only_the_owner_may_read(folder, spool):

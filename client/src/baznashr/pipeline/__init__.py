@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, overload
 
@@ -70,23 +71,24 @@ def only_new(
     With an ``AsyncClient`` the answer is an asynchronous iterator. The arguments are those of ``RepeatGuard`` and of
     its ``only_new``; keep a guard yourself to read its counts or to replay what still waits at the end.
     """
+    guarding: dict[str, Any] = {"corpus": corpus, "replace": replace, "on_unavailable": on_unavailable, "spool": spool}
+    options: dict[str, Any] = {"on_refused": on_refused, "progress": progress}
     if isinstance(client, AsyncClient):
-        patient = AsyncRepeatGuard(client, corpus, replace, on_unavailable=on_unavailable, spool=spool)
-        return _awaited(patient, documents, on_refused, progress)
-    guard = RepeatGuard(client, corpus, replace, on_unavailable=on_unavailable, spool=spool)
-    return _iterated(guard, documents, on_refused, progress)
+        return _awaited(client, guarding, documents, options)
+    return _iterated(client, guarding, documents, options)
 
 
+# Guards are made when the iteration begins, so that one that never begins leaves no folder locked.
 def _iterated(
-    guard: RepeatGuard, documents: Iterable[Document], on_refused: OnRefused, progress: Callable[[int], object] | None
+    client: Client, guarding: dict[str, Any], documents: Iterable[Document], options: dict[str, Any]
 ) -> Iterator[Document]:
-    with guard:
-        yield from guard.only_new(documents, on_refused=on_refused, progress=progress)
+    with RepeatGuard(client, **guarding) as guard:
+        yield from guard.only_new(documents, **options)
 
 
 async def _awaited(
-    guard: AsyncRepeatGuard, documents: Any, on_refused: OnRefused, progress: Callable[[int], object] | None
+    client: AsyncClient, guarding: dict[str, Any], documents: Any, options: dict[str, Any]
 ) -> AsyncIterator[Document]:
-    async with guard:
-        async for document in guard.only_new(documents, on_refused=on_refused, progress=progress):
+    async with AsyncRepeatGuard(client, **guarding) as guard, aclosing(guard.only_new(documents, **options)) as new:
+        async for document in new:
             yield document

@@ -87,6 +87,7 @@ class Gate:
         self._pause = 0.0
         self._rest_until = 0.0
         self._error: BaznashrError | None = None
+        self._counting = threading.Lock()
         self._replaying = threading.Lock()
 
     @contextmanager
@@ -126,7 +127,8 @@ class Gate:
             OSError: The same.
         """
         if self.spool is None:
-            self.accepted += len(documents)
+            with self._counting:
+                self.accepted += len(documents)
             state = State.ACCEPTED
         else:
             self.spool.append(documents)

@@ -13,12 +13,15 @@ import threading
 from collections import deque
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from baznashr.errors import SpoolError, SpoolFull
 from baznashr.types import Document
 
 SEGMENT_BYTES = 4 << 20
 """A segment takes no more documents beyond this, so that disk space comes back as documents are judged."""
+
+_NUMBER = "[0-9]" * 8
 
 
 class Spool:
@@ -47,7 +50,7 @@ class Spool:
         try:
             self._recover()
         except BaseException:
-            os.close(self._owner)
+            self._owner.close()
             raise
 
     def __len__(self) -> int:
@@ -62,6 +65,7 @@ class Spool:
         """
         lines = b"".join(_to_line(document) for document in documents)
         with self._mutex:
+            self._check_open()
             if sum(self._sizes.values()) + len(lines) > self._limit:
                 raise SpoolFull(
                     f"The spool {self._folder} holds all it may, {self._limit} bytes.",
@@ -81,6 +85,7 @@ class Spool:
             SpoolError: A line cannot be read; it names the file and the byte.
         """
         with self._mutex:
+            self._check_open()
             self._ends.clear()
             oldest = next(iter(self._sizes), None)
             if oldest is None:
@@ -116,14 +121,16 @@ class Spool:
     def close(self) -> None:
         """Let others have the folder; what waits stays there."""
         with self._mutex:
-            if self._owner >= 0:
-                os.close(self._owner)
-                self._owner = -1
+            self._owner.close()
+
+    def _check_open(self) -> None:
+        if self._owner.closed:
+            raise ValueError(f"The spool {self._folder} was closed with its guard.")
 
     def _recover(self) -> None:
         """Find what an earlier owner left, whatever ended it."""
-        numbers = sorted(int(path.stem) for path in self._folder.glob("*.jsonl"))
-        for place in self._folder.glob("*.position"):
+        numbers = sorted(int(path.stem) for path in self._folder.glob(f"{_NUMBER}.jsonl"))
+        for place in self._folder.glob(f"{_NUMBER}.position"):
             if int(place.stem) not in numbers:
                 place.unlink()
         self._newest = numbers[-1] if numbers else 0
@@ -146,20 +153,21 @@ class Spool:
         return self._folder / f"{number:08}.position"
 
 
-def _own(path: Path) -> int:
-    """Lock a folder by the file *path* and return the lock's descriptor."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _own(path: Path) -> TextIO:
+    """Lock a folder by the file *path* and return the lock, which ends when it is closed."""
+    lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="ascii", errors="replace")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        owner = os.read(descriptor, 20).decode(errors="replace").strip()
-        os.close(descriptor)
+        with lock:
+            owner = lock.read().strip()
         raise SpoolError(
             f"The spool {path.parent} is in use by process {owner}.", reason="SPOOL_IN_USE", metadata={"pid": owner}
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    return descriptor
+    lock.truncate()
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
 
 
 def _append(path: Path, lines: bytes) -> None:
