@@ -21,6 +21,7 @@ from tests.support.texts import article
 
 
 def restore(file: Path, target: Path) -> None:
+    """Restore under the profile at hand."""
     restore_database(file, target, FA_1)
 
 

@@ -35,6 +35,7 @@ def folder(store: Path, tmp_path: Path) -> Path:
 
 
 def records(path: Path) -> list[dict[str, Any]]:
+    """Read a JSON Lines file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

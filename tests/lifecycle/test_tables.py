@@ -64,6 +64,7 @@ def open_index(folder: Path) -> tuple[CorpusIndex, set[tuple[int, str]]]:
 
 
 def snapshot_of(folder: Path) -> Path:
+    """Return the one snapshot of a folder."""
     (path,) = (folder / "tables").iterdir()
     return path
 

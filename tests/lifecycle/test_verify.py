@@ -50,6 +50,7 @@ def run(folder: Path, sql: str, *values: object) -> None:
 
 
 def lines(report: Report) -> list[str]:
+    """Return the faults as people read them."""
     return [f"{fault.where}: {fault.what}" for fault in report.faults]
 
 
