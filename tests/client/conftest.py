@@ -3,7 +3,10 @@
 import pytest
 
 from baznashr import Client
+from baznashr.testing.pytest_plugin import baznashr_address, baznashr_corpus, baznashr_stub
 from tests.client.stub import Awaited, Stub, serve
+
+__all__ = ["baznashr_address", "baznashr_corpus", "baznashr_stub"]
 
 
 @pytest.fixture

@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from baznashr import Client, Document
-from baznashr.testing.pytest_plugin import baznashr_address
-
-__all__ = ["baznashr_address"]
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "client/README.md", *sorted((ROOT / "docs/client").glob("*.md"))]

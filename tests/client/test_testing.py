@@ -7,9 +7,6 @@ import pytest
 
 from baznashr import Client, Document, Judgement, Verdict, errors
 from baznashr.testing import StubServer, real_server
-from baznashr.testing.pytest_plugin import baznashr_address, baznashr_corpus, baznashr_stub
-
-__all__ = ["baznashr_address", "baznashr_corpus", "baznashr_stub"]
 
 
 @pytest.fixture

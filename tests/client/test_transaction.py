@@ -6,10 +6,7 @@ import pytest
 
 from baznashr import Client, Document, Verdict
 from baznashr.pipeline import RepeatGuard
-from baznashr.testing.pytest_plugin import baznashr_address, baznashr_corpus
 from tests.support.texts import article, light_edit
-
-__all__ = ["baznashr_address", "baznashr_corpus"]
 
 
 @pytest.fixture
