@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,38 @@ def test_without_a_private_folder_kernels_run_uncached(tmp_path: Path) -> None:
     folder.chmod(0o777)
     assert compile_one(folder) == "True False"
     assert not list(folder.iterdir())
+
+
+FROM_AN_IMAGE = """
+import os, pathlib, sys
+os.geteuid() or os.setuid(65534)
+from numba import config
+from baznashr_server import kernel
+folder = pathlib.Path(sys.argv[1])
+assert not os.access(folder, os.W_OK)
+os.environ["BAZNASHR_KERNEL_CACHE"] = str(folder)
+kernel.CACHED = kernel._prepare()
+made = pathlib.Path(config.CACHE_DIR)
+print(kernel.CACHED, made != folder, oct(made.stat().st_mode & 0o777), (made / "sub" / "kernel.nbc").read_text())
+(made / "sub" / "new.nbc").write_text("written")
+print(made)
+"""
+
+
+def test_a_cache_that_cannot_be_written_is_copied() -> None:
+    """From an image's cache the service makes a private copy, which can be written, and leaves nothing behind."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "sub").mkdir()
+        (folder / "sub" / "kernel.nbc").write_text("code")
+        for place in (folder / "sub", folder):
+            place.chmod(0o555)
+        # The modules are loaded while root may still read them.
+        script = f"import baznashr_server.kernel\n{FROM_AN_IMAGE}"
+        done = subprocess.run([sys.executable, "-c", script, name], capture_output=True, text=True, check=False)
+        for place in (folder, folder / "sub"):
+            place.chmod(0o755)
+        assert done.returncode == 0, done.stderr
+        told, copy = done.stdout.splitlines()
+        assert told == "True True 0o700 code"
+        assert not Path(copy).exists()

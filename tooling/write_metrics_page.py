@@ -24,7 +24,7 @@ PREFACE = f"""# Metrics
 What the server exports at `http://METRICS/metrics` (`--metrics`, by default 127.0.0.1:9464, plain HTTP, no article text
 and no document id). Every series with a known set of labels exists at zero from the start. Corpora are exported by name
 where `--metrics-corpora` lists them; all others are one series, `{OTHERS}`. The sizes of the index appear once the
-store is open. A histogram has `_bucket`, `_sum` and `_count`. [Operations](operations.md) says what to watch and alert on.
+store is open. A histogram has `_bucket`, `_sum` and `_count`. [Operations](operations.md) says what to watch.
 """
 SECTIONS = {
     "The service": "baznashr_",

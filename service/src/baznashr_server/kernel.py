@@ -2,13 +2,18 @@
 
 Numba's cache files are pickles: whoever can write them can run code as the service. They are therefore kept in one
 folder that belongs to the user the service runs as (or to root, where an image warmed it at build time) and that
-nobody else may write. Without such a folder the kernels are compiled anew at each start.
+nobody else may write. Without such a folder the kernels are compiled anew at each start. Numba uses
+no folder that it cannot write: of one that the service may only read, as an image's, it takes a copy for as long as it
+runs.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -35,6 +40,19 @@ def is_private(folder: Path) -> bool:
     return status.st_uid in {0, os.geteuid()} and not writable_by_others
 
 
+def copied(folder: Path) -> Path:
+    """Return a copy of *folder* that this user alone may read and write, and that goes when the process ends."""
+    copy = Path(tempfile.mkdtemp(prefix="baznashr-kernels-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    for source in folder.rglob("*"):
+        target = copy / source.relative_to(folder)
+        if source.is_dir():
+            target.mkdir()
+        else:
+            shutil.copyfile(source, target)
+    return copy
+
+
 def _prepare() -> bool:
     folder = cache_folder()
     try:
@@ -43,7 +61,10 @@ def _prepare() -> bool:
         return False
     if not is_private(folder):
         return False
-    vars(config)["CACHE_DIR"] = str(folder)
+    try:
+        vars(config)["CACHE_DIR"] = str(folder if os.access(folder, os.W_OK) else copied(folder))
+    except OSError:
+        return False
     return True
 
 

@@ -1,0 +1,211 @@
+"""The files that start the service elsewhere: well formed, hardened, and in agreement with the code."""
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from baznashr_server.rpc.methods import SERVICES
+from baznashr_server.settings import Settings
+from tests.support.server import serving
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+UNIT = DEPLOY / "systemd" / "baznashr.service"
+MANIFESTS = [
+    manifest
+    for file in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))
+]
+SECRETLESS = "no TLS and there are no tokens yet"
+analyze = shutil.which("systemd-analyze")
+
+
+def manifest(kind: str, name: str = "baznashr") -> Any:
+    (found,) = [each for each in MANIFESTS if each["kind"] == kind and each.get("metadata", {}).get("name") == name]
+    return found
+
+
+def container() -> Any:
+    (found,) = manifest("StatefulSet")["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def dockerfile() -> str:
+    return (DEPLOY / "docker" / "Dockerfile").read_text(encoding="utf-8")
+
+
+def settings_named(flags: list[str]) -> set[str]:
+    return {flag.removeprefix("--").partition("=")[0].replace("-", "_") for flag in flags}
+
+
+def test_every_yaml_file_is_one() -> None:
+    """Each YAML file under deploy parses to something, with no key twice."""
+
+    class Strict(yaml.SafeLoader):
+        pass
+
+    def mapping(loader: Strict, node: yaml.MappingNode) -> dict[Any, Any]:
+        pairs = [(loader.construct_object(key), loader.construct_object(value, deep=True)) for key, value in node.value]
+        assert len({key for key, _ in pairs}) == len(pairs), f"a key twice in line {node.start_mark.line + 1}"
+        return dict(pairs)
+
+    Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
+    files = [file for pattern in ("*.yml", "*.yaml") for file in DEPLOY.rglob(pattern)]
+    assert len(files) > 8
+    for file in files:
+        assert all(yaml.load_all(file.read_text(encoding="utf-8"), Loader=Strict)), file
+
+
+def test_settings_exist() -> None:
+    """Every flag and variable in the image, the compose file, the manifests and the unit is a setting."""
+    compose = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
+    named = settings_named(compose["services"]["baznashr"]["command"]) | settings_named(container()["args"])
+    for text in (dockerfile(), UNIT.read_text(encoding="utf-8")):
+        named |= {name.lower() for name in re.findall(r"BAZNASHR_([A-Z_]+)=", text)}
+    named |= set(tomllib.loads((DEPLOY / "systemd" / "server.toml").read_text(encoding="utf-8")))
+    assert named > {"data", "insecure"}
+    assert named - set(Settings.model_fields) == set()
+
+
+def test_the_image_is_not_open_by_itself() -> None:
+    """Whoever listens to other machines has to say so in the compose file or manifest, where the reason stands."""
+    instructions = [line for line in dockerfile().splitlines() if not line.startswith("#")]
+    assert not [line for line in instructions if "insecure" in line.lower()]
+    assert SECRETLESS in dockerfile()
+    assert SECRETLESS in (DEPLOY / "kubernetes" / "statefulset.yaml").read_text(encoding="utf-8")
+    compose = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
+    published = [port for service in compose["services"].values() for port in service.get("ports", ())]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_image_runs_as_nobody_in_particular() -> None:
+    """The build is apart from the image, which ends as a user without rights, with a health check and warm kernels."""
+    text = dockerfile()
+    assert len(re.findall(r"^FROM ", text, re.MULTILINE)) == 2
+    final = text[text.rindex("\nFROM ") :]
+    assert final.index("warm_up()") < final.index("\nUSER 10001:10001\n") < final.index("\nENTRYPOINT ")
+    assert "HEALTHCHECK" in final
+    assert "--from=build" in final
+    for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        assert [source for source in copied.split() if not (DEPLOY.parent / source).exists()] == []
+
+
+def test_the_compose_file_mounts_what_is_there() -> None:
+    """Every bind mount and the build context exist, containers drop their capabilities, and no image is `latest`."""
+    services = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))["services"]
+    for service in services.values():
+        sources = [volume.split(":")[0] for volume in service["volumes"]]
+        assert [source for source in sources if source[0] == "." and not (DEPLOY / source).exists()] == []
+        assert service["cap_drop"] == ["ALL"]
+        assert re.fullmatch(r"baznashr-server|\S+:v?\d+\.\d+\.\d+", service["image"])
+    build = services["baznashr"]["build"]
+    assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
+    assert services["baznashr"]["read_only"] is True
+
+
+def test_the_dashboard_is_provisioned() -> None:
+    """Grafana finds the dashboard where the compose file mounts it, and Prometheus by its name there."""
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "baznashr.yml").read_text())["providers"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    services = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))["services"]
+    mounts = dict(volume.split(":")[:2] for volume in services["grafana"]["volumes"])
+    assert mounts["./grafana/baznashr.json"] == f"{provider['options']['path']}/baznashr.json"
+    assert source["url"] == "http://prometheus:9090"
+
+
+def test_the_pod_is_hardened() -> None:
+    """Nothing runs as root, the root file system is read-only, and what is written has a volume."""
+    pod = manifest("StatefulSet")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {mount["mountPath"] for mount in container()["volumeMounts"]} == {"/var/lib/baznashr", "/tmp"}
+
+
+def test_the_pod_has_time_to_stop() -> None:
+    """The grace of the pod is longer than the server's own, drain included."""
+    flags = dict(flag.removeprefix("--").split("=") for flag in container()["args"] if "=" in flag)
+    own = float(flags["drain-seconds"]) + Settings.model_fields["grace_seconds"].default
+    assert manifest("StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] >= own + 30
+
+
+def test_probes_ask_health() -> None:
+    """All probes are gRPC's own, on the port that is served, about services that exist."""
+    ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container()[probe]["grpc"]
+        assert asked["port"] == ports["grpc"]
+        assert asked.get("service", SERVICES[0]) in SERVICES
+
+
+def test_manifests_belong_together() -> None:
+    """Services, policy and monitor select the pod by labels it has, and name ports it has."""
+    stateful = manifest("StatefulSet")["spec"]
+    labels = stateful["template"]["metadata"]["labels"]
+    names = {port["name"] for port in container()["ports"]}
+    assert stateful["selector"]["matchLabels"] == labels
+    assert manifest("Service", stateful["serviceName"])["spec"]["clusterIP"] == "None"
+    for service in (manifest("Service"), manifest("Service", stateful["serviceName"])):
+        assert service["spec"]["selector"] == labels
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= names
+    monitor = manifest("ServiceMonitor")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= manifest("Service")["metadata"]["labels"].items()
+    assert {point["port"] for point in monitor["spec"]["endpoints"]} == {"metrics"}
+    assert manifest("Service")["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "baznashr"
+    policy = manifest("NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == labels
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == names
+    listed = next(each for each in MANIFESTS if each["kind"] == "Kustomization")["resources"]
+    assert {*listed, "kustomization.yaml"} == {file.name for file in (DEPLOY / "kubernetes").glob("*.yaml")}
+
+
+@pytest.mark.skipif(analyze is None, reason="systemd-analyze is not on the PATH")
+def test_the_unit_is_sound_and_hardened(tmp_path: Path) -> None:
+    """The unit has no fault, with a program that exists, and by systemd's score an exposure of at most 1.5."""
+    assert analyze is not None
+    unit = tmp_path / UNIT.name
+    text = UNIT.read_text(encoding="utf-8")
+    unit.write_text(text.replace("/opt/baznashr/bin/baznashr-server", sys.executable), encoding="utf-8")
+    done = subprocess.run([analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    command = [analyze, "security", "--offline=true", "--no-pager", UNIT]
+    scored = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (score,) = re.findall(r"Overall exposure level for \S+: (\d+\.\d+)", scored)
+    assert float(score) <= 1.5
+
+
+@pytest.mark.timeout(300)
+def test_the_health_check_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with 0 where the server serves, with a sentence where nobody answers."""
+
+    def check(address: str) -> int | str | None:
+        monkeypatch.setattr(sys, "argv", ["healthcheck.py", address])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(DEPLOY / "docker" / "healthcheck.py"))
+        return ended.value.code
+
+    with serving(tmp_path / "data") as server:
+        assert not check(server.listen)
+    assert check(server.listen) == f"{server.listen}: UNAVAILABLE"
+
+
+def test_the_settings_file_of_the_unit_serves(tmp_path: Path) -> None:
+    """The command reads the file that comes with the unit."""
+    command = [sys.executable, "-m", "baznashr_server", "check-config"]
+    command += ["--config", str(DEPLOY / "systemd" / "server.toml"), "--data", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "The settings can be used.\n", done.stderr
