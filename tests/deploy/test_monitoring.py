@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 
 from tests.deploy.promql import metric_names
 
@@ -140,6 +142,17 @@ def run_promtool(*arguments: str | Path) -> str:
     done = subprocess.run([promtool, *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@needs_promtool
+def test_promtool_accepts_the_metrics() -> None:
+    """Names, types and help of everything exported follow the conventions that promtool knows."""
+    registry = SimpleNamespace(collect=runpy.run_path(str(PAGE_WRITER))["families"])
+    assert promtool is not None
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 @needs_promtool

@@ -34,7 +34,7 @@ def test_every_series_is_there_from_the_start(server: ServerProcess) -> None:
                 "documents",
                 "indexed",
                 "memory_bytes",
-                "largest_bucket",
+                "largest_bucket_entries",
                 "dropped_postings",
                 "boilerplate_passages",
             )

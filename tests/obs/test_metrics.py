@@ -102,6 +102,6 @@ def test_series_are_bounded_and_sum_up(documents: dict[str, int]) -> None:
     assert labels == {"default", "news", OTHERS}
     for name in ("documents", "dropped_postings", "boilerplate_passages"):
         assert sum(sample.value for sample in families[f"baznashr_index_{name}"]) == sum(documents.values())
-    largest = max(sample.value for sample in families["baznashr_index_largest_bucket"])
+    largest = max(sample.value for sample in families["baznashr_index_largest_bucket_entries"])
     assert largest == max(documents.values(), default=0)
     assert families["baznashr_corpora"][0].value == len(documents)

@@ -2,9 +2,8 @@
 
 Numba's cache files are pickles: whoever can write them can run code as the service. They are therefore kept in one
 folder that belongs to the user the service runs as (or to root, where an image warmed it at build time) and that
-nobody else may write. Without such a folder the kernels are compiled anew at each start. Numba uses
-no folder that it cannot write: of one that the service may only read, as an image's, it takes a copy for as long as it
-runs.
+nobody else may write. Without such a folder the kernels are compiled anew at each start. Numba uses no folder that it
+cannot write: of one that the service may only read, as an image's, it takes a copy for as long as it runs.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ _HELP = {
     "dropped_postings": "Entries left out because their bucket was full.",
     "boilerplate_passages": "Passages that too many stories hold, of the corpus or of one source.",
 }
+_NAMES = {"largest_bucket": "largest_bucket_entries"}
+"""Metrics that are not called as the engine calls the size: only a histogram's series may end in ``_bucket``."""
 
 
 class SizesCollector(Collector):
@@ -33,7 +35,7 @@ class SizesCollector(Collector):
         sizes = self._read()
         others = [size for corpus, size in sizes.items() if corpus not in self._names]
         for key, description in _HELP.items():
-            family = GaugeMetricFamily(f"baznashr_index_{key}", description, labels=["corpus"])
+            family = GaugeMetricFamily(f"baznashr_index_{_NAMES.get(key, key)}", description, labels=["corpus"])
             for corpus in self._names:
                 family.add_metric([corpus], sizes.get(corpus, {}).get(key, 0))
             together = max if key == "largest_bucket" else sum
