@@ -28,6 +28,7 @@ needs_promtool = pytest.mark.skipif(promtool is None, reason="promtool is not on
 
 
 def rules(name: str) -> list[dict[str, Any]]:
+    """Return the rules of a file, in its order."""
     read = yaml.safe_load((PROMETHEUS / name).read_text(encoding="utf-8"))
     return [rule for group in read["groups"] for rule in group["rules"]]
 
@@ -46,6 +47,7 @@ def exported() -> dict[str, set[str]]:
 
 
 def expressions() -> Iterator[str]:
+    """Yield all PromQL of the dashboard, the rules and the alerts."""
     yield from QUERIES
     yield from (rule["expr"] for rule in (*RULES, *ALERTS))
 
@@ -138,6 +140,7 @@ def test_alerts_are_tested_both_ways(alert: dict[str, Any]) -> None:
 
 
 def run_promtool(*arguments: str | Path) -> str:
+    """Run promtool, which must be content, and return what it prints."""
     assert promtool is not None
     done = subprocess.run([promtool, *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -28,20 +28,24 @@ analyze = shutil.which("systemd-analyze")
 
 
 def manifest(kind: str, name: str = "baznashr") -> Any:
+    """Return the one manifest of that kind and name."""
     (found,) = [each for each in MANIFESTS if each["kind"] == kind and each.get("metadata", {}).get("name") == name]
     return found
 
 
 def container() -> Any:
+    """Return the one container of the pod."""
     (found,) = manifest("StatefulSet")["spec"]["template"]["spec"]["containers"]
     return found
 
 
 def dockerfile() -> str:
+    """Return the text of the Dockerfile."""
     return (DEPLOY / "docker" / "Dockerfile").read_text(encoding="utf-8")
 
 
 def settings_named(flags: list[str]) -> set[str]:
+    """Return the names of the settings that *flags* set."""
     return {flag.removeprefix("--").partition("=")[0].replace("-", "_") for flag in flags}
 
 

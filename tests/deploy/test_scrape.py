@@ -40,11 +40,13 @@ class Api:
         self._address = address
 
     def get(self, path: str, **parameters: str) -> Any:
+        """Return the data of one answer of the API."""
         query = urllib.parse.urlencode(parameters)
         with urllib.request.urlopen(f"http://{self._address}/api/v1/{path}?{query}", timeout=10) as answer:
             return json.load(answer)["data"]
 
     def values(self, expression: str) -> list[float]:
+        """Return the value now of each series of *expression*."""
         return [float(series["value"][1]) for series in self.get("query", query=expression)["result"]]
 
     def wait_for(self, expression: str, holds: Callable[[float], bool]) -> float:
@@ -86,6 +88,7 @@ def scraping(folder: Path, target: str) -> Iterator[Api]:
 
 
 def wait_until_ready(address: str, log: Path) -> None:
+    """Wait until Prometheus answers; fail with its log where it does not."""
     for _ in range(WAIT_SECONDS * 5):
         try:
             with urllib.request.urlopen(f"http://{address}/-/ready", timeout=5):
@@ -125,6 +128,7 @@ def test_prometheus_sees_a_server(tmp_path: Path) -> None:
 
 
 def panel_queries() -> Iterator[str]:
+    """Yield the dashboard's queries as Grafana would send them."""
     for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]:
         for target in panel.get("targets", ()):
             query = target["expr"].replace("$__rate_interval", "1m")
