@@ -202,7 +202,7 @@ def troubled(tmp_path_factory, long):
     server = MortalServer(folder / "data")
     proxy = Proxy(server.address)
     try:
-        runs, threads = run_all(proxy.address, documents, 0.01, folder)
+        runs, threads = run_all(proxy.address, documents, 0.001 if long else 0.01, folder)
         faults = iter(FAULTS * (number // len(FAULTS)))
         while any(thread.is_alive() for thread in threads):
             time.sleep(0.4)
