@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from baznashr.types import Cluster, Policy
 from baznashr_server import failpoints
-from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES, LoadedCorpus, entry_of
+from baznashr_server.engine.corpus import NOT_INDEXED, WITH_BANDS, WITH_PASSAGES, LoadedCorpus, entry_of
 from baznashr_server.engine.records import member_from_row
 from baznashr_server.engine.writer import Changes
 from baznashr_server.limits import MAX_TAKEOVER
@@ -49,6 +50,20 @@ def found(store: Store, row: DocumentRow) -> int:
     store.insert_cluster(cluster, row.corpus, row.row)
     store.set_cluster(row.row, cluster)
     return cluster
+
+
+def stand_in(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> DocumentRow:
+    """Let a new exact copy take the place of an older one in the tables of a corpus with a window; return it as it is.
+
+    Of equal texts the newest stays longest in the window, and one of them has to be there as long as any is.
+    """
+    older = corpus.index.exact(row.digest, pending=True) if corpus.row.window_days else None
+    twin = None if older is None else store.document_at(older)
+    if twin is None or twin.cluster != row.cluster or twin.time >= row.time:
+        return row
+    index_as(store, changes, corpus, twin, NOT_INDEXED)
+    store.set_indexed(row.row, twin.indexed)
+    return replace(row, indexed=twin.indexed)
 
 
 def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
@@ -118,5 +133,5 @@ def index_as(store: Store, changes: Changes, corpus: LoadedCorpus, row: Document
         changes.remove(corpus, entry_of(row))
     store.set_indexed(row.row, indexed)
     current = store.document_at(row.row)
-    if current is not None:
+    if current is not None and current.indexed:
         changes.add(corpus, entry_of(current))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from baznashr.types import Judgement, Policy, Verdict
 from baznashr_server.engine.corpus import LoadedCorpus
-from baznashr_server.engine.judging import MEMBERSHIP, Judge, match_of, new_share, reason_for_new, verify
+from baznashr_server.engine.findings import MEMBERSHIP, match_of, new_share, reason_for_new, verify
+from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.judge.comparison import NO_MASK
 from baznashr_server.judge.rules import is_repeated

@@ -32,8 +32,9 @@ from baznashr_server.engine.changes import Change, Delete
 from baznashr_server.engine.compare import compare_texts
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.corpus import LoadedCorpus, now_micros
+from baznashr_server.engine.findings import Evidence
 from baznashr_server.engine.ingest import Ingest, Item, make_item, reused
-from baznashr_server.engine.judging import Evidence, Judge
+from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.overrides import apply_override
 from baznashr_server.engine.prepared import Prepared, prepare_document

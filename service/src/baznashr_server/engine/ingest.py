@@ -19,7 +19,8 @@ from baznashr_server.engine.corpus import (
     entry_of,
     now_micros,
 )
-from baznashr_server.engine.judging import Evidence, Judge
+from baznashr_server.engine.findings import Evidence
+from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.engine.records import judgement_from_row, judgement_to_json, to_json
@@ -112,6 +113,8 @@ class Ingest:
             return outcome.judgement
         judgement = replace(outcome.judgement, stored=True)
         row = self._insert(item, judgement, outcome.cluster, now)
+        if judgement.verdict is Verdict.EXACT and not row.indexed:
+            row = clusters.stand_in(self.store, changes, corpus, row)
         if row.indexed:
             changes.add(corpus, entry_of(row))
         if "body" in prepared.__dict__:
@@ -156,8 +159,10 @@ class Ingest:
         return row
 
     def _indexed(self, judgement: Judgement, cluster: int | None) -> int:
+        if cluster is None:
+            return WITH_PASSAGES
         if judgement.verdict is Verdict.EXACT:
             return NOT_INDEXED
         if judgement.repeated and self.corpus.policy.index_policy is IndexPolicy.ORIGINALS:
             return NOT_INDEXED
-        return WITH_PASSAGES if cluster is None else WITH_BANDS
+        return WITH_BANDS

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from baznashr.types import Judgement, Policy, ShadowDifference, Verdict
 from baznashr_server.engine.corpus import LoadedCorpus
-from baznashr_server.engine.judging import Finding, Outcome
+from baznashr_server.engine.findings import Finding, Outcome
 from baznashr_server.engine.observer import Observer
 from baznashr_server.judge.rules import NOTHING_COMPARABLE, Ruling, is_repeated
 

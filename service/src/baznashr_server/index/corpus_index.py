@@ -246,16 +246,19 @@ class CorpusIndex:
             return visible
 
     def exact(self, digest: bytes, *, pending: bool, earliest: int = NO_TIME) -> int | None:
-        """Return the row of an indexed document with this digest, published no earlier than *earliest*."""
+        """Return the row of the newest indexed document with this digest, published no earlier than *earliest*.
+
+        There is more than one only where a copy heads a cluster of its own; those that follow are to join it.
+        """
         least = PENDING if pending else VISIBLE
         wanted = np.frombuffer(digest, np.uint64)
         columns = self._columns
         with self._lock:
-            for slot in self._digests.find(int(wanted[0])):
-                live = columns.state[slot] >= least and columns.published[slot] >= earliest
-                if live and (columns.digest[slot] == wanted).all():
-                    return int(columns.row[slot])
-        return None
+            slots = self._digests.find(int(wanted[0]))
+            live = (columns.state[slots] >= least) & (columns.published[slots] >= earliest)
+            live &= (columns.digest[slots] == wanted).all(axis=1)
+            rows = columns.row[slots[live]]
+        return int(rows.max()) if rows.size else None
 
     def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
         """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""

@@ -1,0 +1,140 @@
+"""What a comparison with one stored document brings to a judgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baznashr.types import Judgement, Match, Thresholds, Verdict
+from baznashr_server.engine.prepared import Prepared
+from baznashr_server.index.corpus_index import MIN_SHINGLES
+from baznashr_server.judge.body import Body
+from baznashr_server.judge.comparison import Comparison, Mask, compare, matched_spans, number_changes
+from baznashr_server.judge.cover_kernel import COVER
+from baznashr_server.judge.rules import (
+    NOTHING_COMPARABLE,
+    TOO_FEW_SHINGLES,
+    Ruling,
+    judge_equal,
+    judge_pair,
+    judge_signatures,
+    precedence,
+)
+from baznashr_server.limits import MAX_NUMBER_CHANGES
+from baznashr_server.store.rows import DocumentRow
+
+MEMBERSHIP = (Verdict.EXACT, Verdict.NEAR_DUPLICATE, Verdict.EXCERPT)
+"""Verdicts that make a document a member of the matched document's cluster."""
+
+
+def match_of(document_id: str, ruling: Ruling, x: Comparison) -> Match:
+    """Return the evidence of a comparison. Equal texts are wholly in each other, whatever was left out to compare."""
+    exact = ruling.verdict is Verdict.EXACT
+    return Match(
+        document_id=document_id,
+        similarity=1.0 if exact else x.similarity,
+        containment=1.0 if exact else x.containment,
+        reverse_containment=1.0 if exact else x.reverse_containment,
+        covered=1.0 if exact else x.judged_cover.share,
+        numbers_changed=number_changes(x, MAX_NUMBER_CHANGES),
+        spans=matched_spans(x),
+        verdict=ruling.verdict,
+        reason=ruling.reason,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """A stored document, what it has in common with the judged text, and what the rules say of the two."""
+
+    row: DocumentRow
+    ruling: Ruling
+    similarity: float
+    comparison: Comparison | None
+    """None where no text is kept."""
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        shared = self.comparison.judged_cover.share if self.comparison else self.similarity
+        return (
+            precedence(self.ruling.verdict),
+            -round(shared, 3),
+            -round(self.similarity, 3),
+            self.row.time,
+            self.row.row,
+        )
+
+    def under(self, thresholds: Thresholds) -> Finding:
+        """Return what the rules say under other thresholds; the same text is the same under all."""
+        if self.ruling.verdict is Verdict.EXACT:
+            return self
+        if self.comparison is None:
+            return replace(self, ruling=judge_signatures(self.similarity, thresholds))
+        return replace(self, ruling=judge_pair(self.comparison, thresholds))
+
+    def match(self) -> Match:
+        x = self.comparison
+        if x is None:
+            return Match(
+                document_id=self.row.id,
+                similarity=self.similarity,
+                containment=self.similarity,
+                reverse_containment=self.similarity,
+                verified=False,
+                verdict=self.ruling.verdict,
+                reason=self.ruling.reason,
+            )
+        return match_of(self.row.id, self.ruling, x)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    judgement: Judgement
+    cluster: int | None
+    """The cluster the document belongs to; None where it heads its own."""
+    compared: tuple[Finding, ...] | None
+    """Everything the text was compared with; None where an editor's word decided."""
+
+
+class Evidence(dict[int, tuple[DocumentRow, Comparison | None]]):
+    """Comparisons already made for one judged text, by row; rows never change."""
+
+    mask: Mask | None = None
+    """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
+
+
+def verify(
+    judged: Body, stored: Body, masks: tuple[Mask, Mask], *, same_text: bool, thresholds: Thresholds
+) -> tuple[Ruling, Comparison]:
+    """Compare two texts, but for the letters of their *masks*, and let the rules speak."""
+    comparison = compare(judged, stored, *masks)
+    return judge_equal(comparison) if same_text else judge_pair(comparison, thresholds), comparison
+
+
+def reason_for_new(prepared: Prepared, rulings: list[Ruling]) -> str:
+    """Return why a text is new: a rule that said so, the lack of letters, or else that nothing comes near."""
+    if prepared.fingerprint.shingle_sequence.size < MIN_SHINGLES:
+        return TOO_FEW_SHINGLES
+    said = (ruling.reason for ruling in rulings if ruling.verdict is Verdict.NEW)
+    return next((reason for reason in said if reason != NOTHING_COMPARABLE), NOTHING_COMPARABLE)
+
+
+def signature_similarity(signature: NDArray[np.uint32], other: NDArray[np.uint32]) -> float:
+    """Return the share of equal values, an estimate of the Jaccard similarity."""
+    return float(np.count_nonzero(signature == other) / signature.size)
+
+
+def new_share(judged: Body, ruling: Ruling, comparisons: list[Comparison]) -> float:
+    """Return the share of the judged letters that no comparison's long runs cover."""
+    if ruling.verdict is Verdict.EXACT:
+        return 0.0
+    if not comparisons or not judged.letters.size:
+        return 1.0
+    covered = np.zeros(judged.letters.size, np.bool_)
+    for comparison in comparisons:
+        for start, _, length in comparison.runs.tolist():
+            if length >= COVER:
+                covered[start : start + length] = True
+    return 1.0 - float(covered.mean())
