@@ -27,7 +27,9 @@ def documented_reasons():
 
 
 REASONS = sorted(documented_reasons(), key=lambda pair: pair[1])
-ON_THE_WIRE = [(kind, reason) for kind, reason in REASONS if not issubclass(kind, errors.StoreError)]
+AT_HOME = (errors.StoreError, errors.SpoolError)
+"""Raised where the store or the spool is, and never sent."""
+ON_THE_WIRE = [(kind, reason) for kind, reason in REASONS if not issubclass(kind, AT_HOME)]
 
 
 def test_the_tree_names_every_exception():
