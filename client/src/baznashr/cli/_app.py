@@ -6,21 +6,29 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from baznashr import Client
 from baznashr._batching import Outcome
-from baznashr.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
+from baznashr.cli import EXIT_REFUSED, EXIT_REPEATED
 from baznashr.cli._inputs import STDIN, Input, parse_document, parse_item, read_inputs, read_text
+from baznashr.cli._options import (
+    EXIT_CODES,
+    LOCAL,
+    AsJson,
+    CorpusName,
+    ExitCode,
+    Files,
+    Jsonl,
+    Server,
+    Timeout,
+    Token,
+)
 from baznashr.cli._printing import printer
 from baznashr.types import DEFAULT_CORPUS, Document, Judgement, StoredId
 
-_EXIT_CODES = f"""Exit codes: 0 all was answered; {EXIT_REFUSED} some inputs were refused, the rest were answered;
-{EXIT_USAGE} wrong usage; {EXIT_UNREACHABLE} the server cannot be reached, is overloaded or late;
-{EXIT_FAILED} the server refused or failed the call; {EXIT_REPEATED} with --exit-code, a text is repeated content;
-130 interrupted."""
 _STORED = "stored:"
 
 _T = TypeVar("_T")
@@ -30,35 +38,11 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Ask a Baznashr server whether Persian texts are new, copied or republished.\n\n" + _EXIT_CODES,
+    help="Ask a Baznashr server whether Persian texts are new, copied or republished.\n\n" + EXIT_CODES,
 )
 
-Files: TypeAlias = Annotated[
-    list[Path] | None,
-    typer.Argument(show_default="standard input", help="UTF-8 files; - is standard input."),
-]
-Server: TypeAlias = Annotated[
-    str, typer.Option("--server", "-s", envvar="BAZNASHR_SERVER", help="The server's address, HOST:PORT.")
-]
-Token: TypeAlias = Annotated[
-    str | None, typer.Option(envvar="BAZNASHR_TOKEN", show_envvar=True, help="Sent as a bearer token.")
-]
-Timeout: TypeAlias = Annotated[float, typer.Option(min=0.001, help="Seconds that each call may take.")]
-CorpusName: TypeAlias = Annotated[str, typer.Option("--corpus", "-c", help="The corpus.")]
-Jsonl: TypeAlias = Annotated[
-    bool,
-    typer.Option(
-        "--jsonl", help="Files hold one JSON object a line: text, id, title, source, url, published_at, labels."
-    ),
-]
-AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-ExitCode: TypeAlias = Annotated[
-    bool, typer.Option("--exit-code", help=f"End with {EXIT_REPEATED} where a text is repeated content.")
-]
-LOCAL = "127.0.0.1:50051"
 
-
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=EXIT_CODES)
 def check(
     files: Files = None,
     server: Server = LOCAL,
@@ -80,7 +64,7 @@ def check(
         )
 
 
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=EXIT_CODES)
 def ingest(
     files: Files = None,
     server: Server = LOCAL,
@@ -114,7 +98,7 @@ def ingest(
         )
 
 
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=EXIT_CODES)
 def compare(
     earlier: Annotated[str, typer.Argument(help="A UTF-8 file, - for stdin, or stored:ID for a stored document.")],
     later: Annotated[str, typer.Argument(help="The text to judge, given in the same way.")],
@@ -136,7 +120,7 @@ def compare(
     raise typer.Exit(EXIT_REPEATED if exit_code and judgement.repeated else 0)
 
 
-@app.command(epilog=_EXIT_CODES)
+@app.command(epilog=EXIT_CODES)
 def status(server: Server = LOCAL, json: AsJson = False, timeout: Timeout = 5.0, token: Token = None) -> None:
     """Show how the server is and what its corpora hold."""
     with Client(server, timeout=timeout, token=token) as client:

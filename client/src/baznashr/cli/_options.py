@@ -1,0 +1,39 @@
+"""The options that commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from baznashr.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
+
+EXIT_CODES = f"""Exit codes: 0 all was answered; {EXIT_REFUSED} some inputs were refused, the rest were answered;
+{EXIT_USAGE} wrong usage; {EXIT_UNREACHABLE} the server cannot be reached, is overloaded or late;
+{EXIT_FAILED} the server refused or failed the call; {EXIT_REPEATED} with --exit-code, a text is repeated content;
+130 interrupted."""
+LOCAL = "127.0.0.1:50051"
+
+Files: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Argument(show_default="standard input", help="UTF-8 files; - is standard input."),
+]
+Server: TypeAlias = Annotated[
+    str, typer.Option("--server", "-s", envvar="BAZNASHR_SERVER", help="The server's address, HOST:PORT.")
+]
+Token: TypeAlias = Annotated[
+    str | None, typer.Option(envvar="BAZNASHR_TOKEN", show_envvar=True, help="Sent as a bearer token.")
+]
+Timeout: TypeAlias = Annotated[float, typer.Option(min=0.001, help="Seconds that each call may take.")]
+CorpusName: TypeAlias = Annotated[str, typer.Option("--corpus", "-c", help="The corpus.")]
+Jsonl: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--jsonl", help="Files hold one JSON object a line: text, id, title, source, url, published_at, labels."
+    ),
+]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+ExitCode: TypeAlias = Annotated[
+    bool, typer.Option("--exit-code", help=f"End with {EXIT_REPEATED} where a text is repeated content.")
+]
