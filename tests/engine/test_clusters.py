@@ -110,6 +110,18 @@ def test_deletion_promotes_the_next_copy_and_the_next_canonical(shelf: Shelf) ->
     assert shelf.indexed == 0
 
 
+@pytest.mark.parametrize("index_policy", IndexPolicy)
+def test_a_cluster_keeps_its_passages_whoever_leads(new_shelf: NewShelf, index_policy: IndexPolicy) -> None:
+    """A member that took over by its earlier time, and was in the tables by its bands alone, is found by passages."""
+    shelf = new_shelf(policy=Policy(index_policy=index_policy))
+    shelf.put(STORY, "former", published_at=NOON)
+    shelf.put(EDITED, "early", published_at=NOON - HOUR)
+    assert shelf.cluster("former").canonical_id == "early"
+    shelf.delete("former")
+    stub = shelf.check(text(("story", 100)))
+    assert (stub.verdict, stub.canonical_id) == (Verdict.EXCERPT, "early")
+
+
 def test_a_promoted_member_is_found_by_its_passages(shelf: Shelf) -> None:
     """Once the head of a cluster is gone, a stub of the member that took over still finds it."""
     shelf.put(STORY, "a", published_at=NOON)

@@ -12,6 +12,7 @@ from baznashr_server import limits
 from baznashr_server.engine import Engine
 from tests.engine.conftest import NewShelf, Shelf
 from tests.judge.parts import text
+from tests.support.audit import audit_engine
 
 STORY = text(("story", 600))
 EDITED = text(("story", 500), ("", 60))
@@ -256,3 +257,17 @@ def test_a_duplicate_id_is_refused_before_any_work(shared_engine: Engine) -> Non
     """Even where both texts agree."""
     with pytest.raises(InvalidBatch):
         shared_engine.ingest_batch([Document("a", STORY)] * 2)
+
+
+def test_a_replacement_older_than_the_window_leaves_the_old_version(new_shelf: NewShelf) -> None:
+    """What is not kept replaces nothing: the old version stays, is found, and its copies keep their cluster."""
+    shelf = new_shelf(window_days=7)
+    shelf.put(STORY, "a", published_at=NOON)
+    shelf.put(STORY, "copy", published_at=NOON)
+    late = shelf.put(EDITED, "a", replace=True, published_at=NOON - timedelta(days=8))
+    assert (late.verdict, late.canonical_id, late.stored) == (Verdict.NEAR_DUPLICATE, "copy", False)
+    assert shelf.check(STORY).verdict is Verdict.EXACT
+    assert shelf.put(STORY, "a").replayed
+    assert shelf.members("copy") == ["a", "copy"]
+    audit_engine(shelf.engine)
+    assert shelf.put(EDITED, "a", replace=True, published_at=NOON).stored

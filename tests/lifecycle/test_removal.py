@@ -176,6 +176,24 @@ def test_expiry_forgets_and_frees(tmp_path: Path) -> None:
     assert (folder / "baznashr.sqlite3").stat().st_size <= size * 1.1
 
 
+def test_the_clock_stays_when_the_newest_document_goes(tmp_path: Path) -> None:
+    """What lay before the window still does after a deletion and a restart; a corpus of the same name begins anew."""
+    old, new = (
+        Document(id=n, text=article(Random(n)), published_at=NOON + d * DAY) for n, d in (("old", 0), ("new", 40))
+    )
+    folder = tmp_path / "data"
+    with Engine.open(folder) as engine:
+        engine.create_corpus("news", window_days=30)
+        assert engine.ingest(new, "news").stored
+        assert engine.delete("new", "news")
+    with Engine.open(folder) as engine:
+        assert not engine.ingest(old, "news").stored
+        engine.delete_corpus("news")
+        engine.create_corpus("news", window_days=30)
+    with Engine.open(folder) as engine:
+        assert engine.ingest(old, "news").stored
+
+
 def test_expiry_comes_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One transaction of expiry deletes a bounded number of documents."""
     sizes: list[int] = []

@@ -76,6 +76,7 @@ DERIVED = {
         "cluster 2: its canonical document is no member",
     ),
     "not indexed": ("UPDATE documents SET indexed=0 WHERE row=1", "neither it nor another copy of its text"),
+    "no passages": ("UPDATE documents SET indexed=1 WHERE row=1", "cluster 2: no member is found by its passages"),
     "strange flag": ("UPDATE documents SET indexed=7 WHERE row=3", "document row 3: its place in the tables is none"),
 }
 

@@ -176,9 +176,12 @@ class Machine(RuleBasedStateMachine):
     @rule(name=ids, text=texts, day=days)
     def replace(self, name: str, text: str, day: int) -> None:
         if name in self.stored and text != self.stored[name].text:
-            del self.stored[name]
+            old = self.stored.pop(name)
             document = self.document(name, text, day)
-            self.noted(document, self.engine.ingest(document, "c", replace=True))
+            answer = self.engine.ingest(document, "c", replace=True)
+            self.noted(document, answer)
+            if not answer.stored and old.published >= self.earliest:
+                self.stored[name] = old
 
     @rule(name=consumes(ids))
     def delete(self, name: str) -> None:
@@ -200,8 +203,6 @@ class Machine(RuleBasedStateMachine):
         self.engine.close()
         audit_folder(self.folder / "data")
         self.engine = Engine.open(self.folder / "data")
-        # The clock is that of the documents left; one that was deleted no longer counts.
-        self.newest = max((known.published for known in self.stored.values()), default=None)
 
     @invariant()
     def tables_are_those_built_from_the_rows(self) -> None:

@@ -81,6 +81,23 @@ def test_a_new_folder_is_private(tmp_path: Path) -> None:
     folder.release()
 
 
+def test_a_new_folder_outlasts_a_power_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each folder in which a new one was made is synced, and none where nothing was made."""
+    synced: list[Path] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    DataFolder.acquire(tmp_path / "a" / "b").release()
+    assert set(synced) == {tmp_path, tmp_path / "a"}
+    synced.clear()
+    DataFolder.acquire(tmp_path / "a" / "b").release()
+    assert not synced
+
+
 @pytest.mark.parametrize("where", ["file", "file/below", "n\N{LATIN SMALL LETTER A}me" * 100])
 def test_an_unusable_path_is_refused(tmp_path: Path, where: str) -> None:
     """A file, a place below a file, a name that is too long: one sentence, no traceback of the system's."""

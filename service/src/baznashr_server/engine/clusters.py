@@ -114,7 +114,9 @@ def read(store: Store, row: DocumentRow, limit: int) -> Cluster:
 
 
 def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
-    """Delete a document and settle its cluster."""
+    """Delete a document and settle its cluster. The corpus's clock stays where it is, also over a restart."""
+    if corpus.newest is not None and min(row.time, row.arrived) >= corpus.newest:
+        store.keep_clock(row.corpus, corpus.newest)
     if row.row in corpus.index:
         changes.remove(corpus, entry_of(row))
     store.delete_document(row.row)

@@ -19,7 +19,7 @@ from baznashr_server.engine.corpus import (
     entry_of,
     now_micros,
 )
-from baznashr_server.engine.findings import Evidence
+from baznashr_server.engine.findings import Evidence, Outcome
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.prepared import Prepared
@@ -99,17 +99,16 @@ class Ingest:
                 return judgement_from_row(stored, corpus.name, FA_1.name, replayed=True)
             if not self.replace:
                 raise reused(stored, corpus.name)
-            clusters.remove(self.store, changes, corpus, stored)
             item.evidence.pop(stored.row, None)
         now = max(now_micros(), corpus.newest or 0)  # where the wall clock jumped back, time stands still
         clock = corpus.newest
         changes.on_undo.append(lambda: corpus.set_clock(clock))
         corpus.tick(now if prepared.published is None else prepared.published, now)
-        override = self.store.override(number, prepared.document.id)
-        outcome = self.judge.judge(corpus, prepared, item.evidence, pending=True, override=override)
+        is_late = prepared.published is not None and prepared.published < corpus.earliest()
+        outcome = self._judged(item, changes, stored, keeps_old=is_late)
         if corpus.shadow_policy is not None:
             changes.after_commit.append(lambda: note(corpus, outcome, self.observer))
-        if prepared.published is not None and prepared.published < corpus.earliest():
+        if is_late:
             return outcome.judgement
         judgement = replace(outcome.judgement, stored=True)
         row = self._insert(item, judgement, outcome.cluster, now)
@@ -121,6 +120,22 @@ class Ingest:
             self.bodies.put(row.row, prepared.body)
         changes.after_commit.append(self._count)
         return judgement
+
+    def _judged(self, item: Item, changes: Changes, stored: DocumentRow | None, *, keeps_old: bool) -> Outcome:
+        """Judge a document with its *stored* version gone, which is put back where the new one is not kept."""
+        document = item.prepared.document
+        override = self.store.override(self.corpus.row.corpus, document.id)
+        mark = changes.mark()
+        if stored is not None:
+            self.store.savepoint()
+            clusters.remove(self.store, changes, self.corpus, stored)
+        outcome = self.judge.judge(self.corpus, item.prepared, item.evidence, pending=True, override=override)
+        if stored is not None and keeps_old:
+            self.store.rollback_to_savepoint()
+            changes.undo(mark)
+        elif stored is not None:
+            self.store.release_savepoint()
+        return outcome
 
     def _count(self) -> None:
         self.corpus.documents += 1

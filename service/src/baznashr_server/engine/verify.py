@@ -16,7 +16,7 @@ import zstandard
 from baznashr.errors import StoreDamaged, StoreError
 from baznashr.types import IndexPolicy, Policy
 from baznashr_server.engine.clusters import seniority
-from baznashr_server.engine.corpus import WITH_BANDS
+from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES
 from baznashr_server.engine.records import judgement_from_row, policy_from_json
 from baznashr_server.engine.tables import Tables
 from baznashr_server.profile import FA_1
@@ -26,6 +26,7 @@ from baznashr_server.store.consistency import (
     all_rows,
     clusters_of_two_corpora,
     clusters_without_canonical,
+    clusters_without_head,
     clusters_without_member,
     clusters_without_row,
     corpora_without_row,
@@ -119,6 +120,7 @@ def _store_faults(folder: DataFolder, report: Report, progress: Progress) -> Ite
         yield from _document_faults(store, connection, report, progress)
         yield from _cluster_faults(store, connection)
         yield from _flag_faults(store, connection)
+        yield from _head_faults(store, connection)
         yield from _table_faults(folder, store, progress)
 
 
@@ -211,6 +213,15 @@ def _flag_faults(store: Store, connection: apsw.Connection) -> Iterator[Fault]:
             sql = "UPDATE documents SET indexed=? WHERE row=?"
             what = "neither it nor another copy of its text is in the tables"
             yield Fault(f"document row {row} of corpus {corpus.name}", what, ((sql, (WITH_BANDS, row)),))
+
+
+def _head_faults(store: Store, connection: apsw.Connection) -> Iterator[Fault]:
+    for cluster, canonical in clusters_without_head(connection):
+        centre = store.document_at(canonical)
+        copy = centre and store.copy_in(cluster, centre.digest, without=0, indexed=True)
+        head = canonical if copy is None else copy.row
+        sql = "UPDATE documents SET indexed=? WHERE row=?"
+        yield Fault(f"cluster {cluster}", "no member is found by its passages", ((sql, (WITH_PASSAGES, head)),))
 
 
 def _table_faults(folder: DataFolder, store: Store, progress: Progress) -> Iterator[Fault]:

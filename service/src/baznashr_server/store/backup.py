@@ -11,9 +11,8 @@ import apsw
 
 from baznashr.errors import StoreDamaged, StoreError
 from baznashr_server.profile import Profile
-from baznashr_server.store.folder import DATABASE, LOCK, DataFolder
+from baznashr_server.store.folder import DATABASE, LOCK, DataFolder, sync_folder
 from baznashr_server.store.schema import VFS, check, connect
-from baznashr_server.store.snapshots import sync_folder
 
 PAGES_A_STEP = 512
 """4 MiB between two reports of progress."""

@@ -40,6 +40,20 @@ def clusters_without_canonical(connection: apsw.Connection) -> list[tuple[int, i
     return [(int(cluster), int(corpus)) for cluster, corpus in connection.execute(sql)]
 
 
+def clusters_without_head(connection: apsw.Connection) -> list[tuple[int, int]]:
+    """Return clusters of which no member is in the tables with its passages, and their canonical document's row.
+
+    Excerpts of their texts find them by nothing.
+    """
+    sql = (
+        "SELECT cluster, canonical FROM clusters WHERE NOT EXISTS"
+        " (SELECT 1 FROM documents WHERE documents.cluster = clusters.cluster AND indexed = 2)"
+        " AND EXISTS (SELECT 1 FROM documents WHERE row = canonical AND documents.cluster = clusters.cluster)"
+        " AND corpus NOT IN (SELECT corpus FROM dropped_corpora)"
+    )
+    return [(int(cluster), int(canonical)) for cluster, canonical in connection.execute(sql)]
+
+
 def clusters_of_two_corpora(connection: apsw.Connection) -> list[int]:
     """Return clusters with a document of another corpus than their own."""
     sql = (

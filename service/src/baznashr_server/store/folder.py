@@ -13,6 +13,23 @@ DATABASE = "baznashr.sqlite3"
 LOCK = "LOCK"
 
 
+def sync_folder(path: Path) -> None:
+    """Make what was created, renamed or removed inside a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make(folder: Path) -> None:
+    """Create a folder and those above it, so that a power loss after an answer takes none of them away."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in missing:
+        sync_folder(path.parent)
+
+
 class DataFolder:
     """An exclusively held folder. The lock is the kernel's (flock): it goes with the process, however that ends."""
 
@@ -30,7 +47,7 @@ class DataFolder:
         """
         folder = Path(path).absolute()
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(folder)
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(

@@ -76,6 +76,7 @@ CREATE TRIGGER documents_changed AFTER UPDATE OF indexed, digest, signature, pas
 END;
 CREATE TABLE dropped_corpora(corpus INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE progress(task TEXT PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE clocks(corpus INTEGER PRIMARY KEY, newest INTEGER NOT NULL) STRICT;
 CREATE TABLE clusters(
     cluster INTEGER PRIMARY KEY,
     corpus INTEGER NOT NULL,
@@ -96,7 +97,11 @@ CREATE TABLE overrides(
 Zstandard frame. `documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its
 centre.
 `table_changes` counts, by corpus, what a snapshot of the tables cannot catch up with: all but new documents. Documents
-of `dropped_corpora` wait to be deleted, in pieces. `progress` holds how far work in pieces has come."""
+of `dropped_corpora` wait to be deleted, in pieces. `progress` holds how far work in pieces has come. `clocks` holds how
+far a corpus's time had come where the documents left do not tell, since the newest was deleted."""
+
+ADDED = "CREATE TABLE IF NOT EXISTS clocks(corpus INTEGER PRIMARY KEY, newest INTEGER NOT NULL) STRICT"
+"""What stores of this format were first written without, and releases that do not know it pass over."""
 
 
 @cache
@@ -149,6 +154,7 @@ def prepare(connection: apsw.Connection, profile: Profile) -> None:
         # The page header says whether pages carry checksums, and where it is damaged none would be verified.
         if connection.execute("PRAGMA checksum_verification").get != "1":
             raise StoreDamaged(f"{connection.filename}: the header does not say that pages carry checksums")
+        connection.execute(ADDED)
     else:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         with connection:

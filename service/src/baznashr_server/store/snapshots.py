@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr_server.store.folder import sync_folder
+
 FORMAT = 1
 """Of the file and of the arrays in it; a file of another format is not read."""
 DIGEST_BYTES = 32
@@ -88,12 +90,3 @@ def _check(file: BinaryIO) -> None:
         left -= len(data)
     if left or checksum.digest() != file.read():
         raise SnapshotDamaged("the checksum is wrong")
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames inside a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -168,7 +168,7 @@ class Store:
         self._writer.executemany("DELETE FROM clusters WHERE cluster=?", {(cluster,) for _, cluster in found})
         self.log_is_to_be_erased = True
         if len(found) < limit:
-            for table in ("clusters", "table_changes", "dropped_corpora"):
+            for table in ("clusters", "table_changes", "clocks", "dropped_corpora"):
                 self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
         return len(found)
 
@@ -240,10 +240,15 @@ class Store:
                 yield DocumentRow(*values)
 
     def count_and_newest(self, corpus: int) -> tuple[int, int | None]:
-        """Return how many documents the corpus has, and the newest publish (or arrival) time."""
+        """Return how many documents the corpus has, and the newest publish (or arrival) time, or the clock kept."""
         sql = "SELECT count(*), max(min(coalesce(published, arrived), arrived)) FROM documents WHERE corpus=?"
         ((count, newest),) = self._rows("the times of documents", sql, (corpus,))
-        return int(count), newest
+        kept = self._row("the clocks", "SELECT newest FROM clocks WHERE corpus=?", (corpus,))
+        return int(count), max((time for time in (newest, kept and kept[0]) if time is not None), default=None)
+
+    def keep_clock(self, corpus: int, newest: int) -> None:
+        """Remember how far a corpus's time has come, for when the document that tells is gone."""
+        self._writer.execute("INSERT OR REPLACE INTO clocks VALUES(?, ?)", (corpus, newest))
 
     def count_indexed(self, corpus: int, last: int) -> tuple[int, int]:
         """Return how many documents with rows up to *last* belong in the corpus's tables, and the newest one's row."""
