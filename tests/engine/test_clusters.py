@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from baznashr.errors import BaznashrError
-from baznashr.types import IndexPolicy, OverrideKind, Policy, Verdict
+from baznashr.types import Document, IndexPolicy, OverrideKind, Policy, Verdict
 from tests.engine.conftest import NewShelf, Shelf
 from tests.judge.parts import text
 
@@ -242,3 +242,19 @@ def test_overrides_of_what_is_not_stored_are_refused(
         shelf.override(document, kind, target)
     assert refused.value.field == field
     assert shelf.engine.list_overrides(shelf.name) == ()
+
+
+def test_repeats_outlive_their_original_in_the_window(new_shelf: NewShelf) -> None:
+    """Where only originals are indexed, a repeat in the window is found from the moment its original has left it."""
+    shelf = new_shelf(window_days=10, policy=Policy(index_policy=IndexPolicy.ORIGINALS))
+    shelf.put(STORY, "original", published_at=NOON)
+    shelf.put(EDITED, "repeat", published_at=NOON + 24 * HOUR)
+    batch = [
+        Document("clock", OTHER, published_at=NOON + 11 * 24 * HOUR),
+        Document("late", STORY, published_at=NOON + 11 * 24 * HOUR),
+    ]
+    _, late = shelf.engine.ingest_batch(batch, shelf.name)
+    assert (late.verdict, late.canonical_id) == (Verdict.NEAR_DUPLICATE, "repeat")
+    assert [match.document_id for match in late.matches] == ["repeat"]
+    shelf.delete("repeat")
+    assert shelf.check(EDITED).canonical_id == "late"

@@ -87,7 +87,7 @@ def test_a_new_folder_outlasts_a_power_loss(tmp_path: Path, monkeypatch: pytest.
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)

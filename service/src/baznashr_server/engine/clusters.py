@@ -100,6 +100,15 @@ def _find_again(store: Store, changes: Changes, corpus: LoadedCorpus, row: Docum
     index_as(store, changes, corpus, copy or centre, WITH_PASSAGES)
 
 
+def in_window(store: Store, corpus: LoadedCorpus, row: int) -> int | None:
+    """Return *row* or, where it has left the window, the member that will lead once it is deleted; None without any."""
+    document, earliest = store.document_at(row), corpus.earliest()
+    if document is None or document.time >= earliest:
+        return row
+    heirs = store.heirs(document.cluster, without=row, since=earliest)
+    return min(heirs, key=lambda member: seniority(member, corpus.policy)).row if heirs else None
+
+
 def read(store: Store, row: DocumentRow, limit: int) -> Cluster:
     """Return the cluster of a document with its first members: the canonical one, then in order of arrival."""
     cluster = store.cluster(row.cluster)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from baznashr.types import Policy, ShadowDifference
+from baznashr.types import IndexPolicy, Policy, ShadowDifference
 from baznashr_server.engine.recent import Recent
 from baznashr_server.engine.records import policy_from_json, policy_version
 from baznashr_server.index.corpus_index import NO_TIME, CorpusIndex, Entry
@@ -68,6 +68,11 @@ class LoadedCorpus:
     @property
     def name(self) -> str:
         return self.row.name
+
+    @property
+    def leads_beyond_window(self) -> bool:
+        """Whether a document that has left the window may be all that leads to those of its cluster that have not."""
+        return bool(self.row.window_days) and self.policy.index_policy is IndexPolicy.ORIGINALS
 
     @property
     def index(self) -> CorpusIndex:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from baznashr.types import Judgement, OverrideKind, Verdict
+from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, body_from_row
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.findings import (
@@ -23,7 +24,7 @@ from baznashr_server.engine.findings import (
 )
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.prepared import Prepared
-from baznashr_server.index.corpus_index import Candidate
+from baznashr_server.index.corpus_index import NO_TIME, Candidate
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
 from baznashr_server.judge.comparison import NO_MASK, Mask, compare
@@ -150,7 +151,7 @@ class Judge:
                 limit=MAX_CANDIDATES,
                 pending=pending,
                 source=prepared.document.source,
-                earliest=earliest,
+                earliest=NO_TIME if corpus.leads_beyond_window else earliest,
             )
         if len(candidates) == MAX_CANDIDATES:
             self._observer.limit_bit("candidates")
@@ -163,8 +164,11 @@ class Judge:
         for candidate in candidates:
             if _is_settled(findings, candidate):
                 break
-            finding = self._find(corpus, prepared, candidate.row, evidence)
-            if finding is not None:
+            row: int | None = candidate.row
+            if corpus.leads_beyond_window:
+                row = clusters.in_window(self._store, corpus, candidate.row)
+            finding = None if row is None else self._find(corpus, prepared, row, evidence)
+            if finding is not None and all(finding.row.row != other.row.row for other in findings):
                 findings.append(finding)
         return findings
 

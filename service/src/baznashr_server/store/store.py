@@ -243,8 +243,8 @@ class Store:
         """Return how many documents the corpus has, and the newest publish (or arrival) time, or the clock kept."""
         sql = "SELECT count(*), max(min(coalesce(published, arrived), arrived)) FROM documents WHERE corpus=?"
         ((count, newest),) = self._rows("the times of documents", sql, (corpus,))
-        kept = self._row("the clocks", "SELECT newest FROM clocks WHERE corpus=?", (corpus,))
-        return int(count), max((time for time in (newest, kept and kept[0]) if time is not None), default=None)
+        kept = self._rows("the clocks", "SELECT newest FROM clocks WHERE corpus=?", (corpus,))
+        return int(count), max((time for (time,) in [(newest,), *kept] if time is not None), default=None)
 
     def keep_clock(self, corpus: int, newest: int) -> None:
         """Remember how far a corpus's time has come, for when the document that tells is gone."""
@@ -291,11 +291,16 @@ class Store:
         found = self._row(f"cluster {cluster}", sql, (cluster,))
         return ClusterRow(found[0], found[1], found[2], bool(found[3])) if found else None
 
-    def heirs(self, cluster: int, without: int) -> list[DocumentRow]:
-        """Return the members, but row *without*, of the earliest publish or, where none has one, arrival time."""
-        earliest = f"SELECT {_AGE} FROM documents WHERE cluster=?1 AND row<>?2 ORDER BY {_AGE} LIMIT 1"  # noqa: S608 - our own names
-        sql = f"{_SELECT_DOCUMENT} WHERE cluster=?1 AND row<>?2 AND ({_AGE}) = ({earliest})"
-        return [DocumentRow(*values) for values in self._rows(f"cluster {cluster}", sql, (cluster, without))]
+    def heirs(self, cluster: int, without: int, since: int = -(1 << 63)) -> list[DocumentRow]:
+        """Return the members, but row *without*, of the earliest publish or, where none has one, arrival time.
+
+        Args:
+            since: Those before this time are passed over.
+        """
+        ours = "cluster=?1 AND row<>?2 AND coalesce(published, arrived)>=?3"
+        earliest = f"SELECT {_AGE} FROM documents WHERE {ours} ORDER BY {_AGE} LIMIT 1"  # noqa: S608 - our own names
+        sql = f"{_SELECT_DOCUMENT} WHERE {ours} AND ({_AGE}) = ({earliest})"
+        return [DocumentRow(*values) for values in self._rows(f"cluster {cluster}", sql, (cluster, without, since))]
 
     def copy_in(self, cluster: int, digest: bytes, without: int, *, indexed: bool = False) -> DocumentRow | None:
         """Return the oldest member with this digest, or the oldest such *indexed*, but row *without*."""
