@@ -160,7 +160,14 @@ def test_ingest_names_documents_by_file_or_option(run, stub, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("ingest",), ("ingest", "--id", "a", "--jsonl"), ("check", "nowhere.txt"), ("compare", "nowhere", "-"), ("fly",)],
+    [
+        ("ingest",),
+        ("ingest", "--id", "a", "--jsonl"),
+        ("check", "nowhere.txt"),
+        ("compare", "nowhere", "-"),
+        ("compare", "-", "-"),
+        ("fly",),
+    ],
 )
 def test_wrong_usage_has_its_own_exit_code(run, arguments):
     """A missing id, an id for many, a missing file and an unknown command end with 2 and a sentence."""
@@ -242,7 +249,78 @@ def test_failures_of_the_call_are_one_line(run, stub, error, code):
     assert result.stderr.decode() == f"baznashr: {error.reason}: {error.message}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["check"], ["ingest"], ["compare"], ["status"]], ids=str)
+def test_corpora_are_made_and_removed(run, stub):
+    """The corpus commands reach the server; nothing is deleted unasked where nobody can be asked."""
+    corpus = types.Corpus("news", window_days=30, keep_text=False, created_at=datetime(2024, 5, 1, tzinfo=UTC))
+    message = wire.corpus_to_message(corpus)
+    stats = types.CorpusStats("news", 1234, 1200, 7, {}, 0, 3 << 20, 1 << 20, 5 << 20, "fa-1")
+    stub.answers["CreateCorpus"] = lambda _: corpus_service_pb2.CreateCorpusResponse(corpus=message)
+    stub.answers["ListCorpora"] = lambda _: corpus_service_pb2.ListCorporaResponse(corpora=[message])
+    stub.answers["DeleteCorpus"] = lambda _: corpus_service_pb2.DeleteCorpusResponse()
+    stub.answers["GetCorpusStats"] = lambda _: corpus_service_pb2.GetCorpusStatsResponse(
+        stats=wire.corpus_stats_to_message(stats)
+    )
+    assert run("corpus", "create", "news", "--window-days", "30", "--no-keep-text").returncode == 0
+    request = stub.asked[0].request
+    assert (request.name, request.window_days, request.keep_text) == ("news", 30, False)
+    shown = run("corpus", "list").stdout.decode()
+    for part in ("news", "30 days", "not kept", "2024-05-01"):
+        assert part in shown
+    (machine,) = lines(run("corpus", "list", "--json"))
+    assert (machine["name"], machine["window_days"]) == ("news", 30)
+    unasked = run("corpus", "delete", "news")
+    assert unasked.returncode == EXIT_USAGE
+    assert b"1,234 documents" in unasked.stderr
+    assert stub.count("DeleteCorpus") == 0
+    assert run("corpus", "delete", "news", "--yes").returncode == 0
+    assert stub.count("DeleteCorpus") == 1
+
+
+def test_quiet_shows_sums_and_what_was_refused(run, stub):
+    """With --quiet answers are only counted, and refused inputs are still shown."""
+    stub.answers["BatchCheckTexts"] = judge_batch
+    stdin = b'{"text": "a"}\n' * 3 + b"{}\n"
+    result = run("check", "--jsonl", "--quiet", stdin=stdin)
+    assert result.returncode == EXIT_REFUSED
+    assert [line.split() for line in result.stdout.decode().splitlines()] == [
+        ["3", "NEW"],
+        ["3", "answered,", "0", "of", "them", "repeated"],
+        ["1", "refused"],
+    ]
+    assert result.stderr.decode().count("refused") == 1
+    assert lines(run("check", "--jsonl", "--quiet", "--json", stdin=stdin))[-1] == {
+        "verdicts": {"NEW": 3},
+        "repeated": 0,
+        "refused": 1,
+    }
+
+
+def test_pipes_without_a_name_are_files(stub, address, tmp_path):
+    """What a shell's process substitution gives is read as a file is."""
+    stub.answers["BatchCheckTexts"] = judge_batch
+    command = f"'{COMMAND}' check --json -s {address} <(printf one) <(printf two)"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=30)
+    assert [line["reason"] for line in lines(result)] == ["one", "two"], result.stderr
+
+
+@pytest.mark.parametrize("stdin", [b"\xff", "؟".encode()], ids=["not UTF-8", "no letter"])
+def test_a_comparison_that_is_refused(run, stub, stdin, tmp_path):
+    """A text that cannot be compared is refused as any other input is."""
+
+    def answer(_request):
+        raise errors.InvalidText("No letter.", reason="EMPTY_TEXT", field="earlier.text")
+
+    stub.answers["CompareTexts"] = answer
+    (tmp_path / "b.txt").write_text("b")
+    result = run("compare", "-", tmp_path / "b.txt", stdin=stdin)
+    assert (result.returncode, result.stdout) == (EXIT_REFUSED, b"")
+    assert b"refused" in result.stderr
+
+
+COMMANDS = [[], ["check"], ["ingest"], ["compare"], ["watch"], ["status"], ["corpus"], ["corpus", "create"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_help_tells_the_exit_codes(command):
     """Every command's help names the exit codes."""
     shown = " ".join(CliRunner().invoke(app, [*command, "--help"]).stdout.split())

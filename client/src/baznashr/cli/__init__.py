@@ -11,6 +11,7 @@ EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_FAILED = 4
 EXIT_REPEATED = 10
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -18,7 +19,7 @@ def main() -> None:
     try:
         from baznashr.cli._app import app  # noqa: PLC0415 - without the extra there is nothing to import
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        if error.name not in {"typer", "rich", "watchfiles"}:
             raise
         print(f"baznashr: the command needs {error.name}: pip install 'baznashr[cli]'", file=sys.stderr)
         sys.exit(EXIT_USAGE)

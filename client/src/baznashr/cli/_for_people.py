@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from baznashr.cli._printing import field_below_item
 from baznashr.errors import BaznashrError
-from baznashr.types import CorpusStats, Judgement, Match, ServerStatus, Verdict
+from baznashr.types import Corpus, CorpusStats, Judgement, Match, ServerStatus, Verdict
 
 MAX_MATCHES = 3
 MAX_NUMBERS = 5
@@ -37,11 +38,15 @@ def isolated(text: str, limit: int = SNIPPET_CHARACTERS) -> str:
 
     Joiners stay, since Persian words need them; overrides, isolates and terminal escapes go.
     """
-    words = " ".join(text.split())
-    clean = "".join(c for c in words if c in "\u200c\u200d" or not unicodedata.category(c).startswith("C"))
+    clean = printable(" ".join(text.split()))
     if len(clean) > limit:
         clean = clean[: limit - 1] + "…"
     return f"{_FSI}{clean}{_PDI}" if clean else ""
+
+
+def printable(text: str) -> str:
+    """Return *text* without what moves a terminal's cursor or turns its direction; lines and joiners stay."""
+    return "".join(c for c in text if c in "\n\u200c\u200d" or not unicodedata.category(c).startswith("C"))
 
 
 class TextPrinter:
@@ -65,6 +70,21 @@ class TextPrinter:
         where = f" ({field_below_item(error)})" if error.field else ""
         reason = f"  {error.reason}{where}: {error.message}"
         self._err.print(Text(isolated(name)).append("  refused", "red").append(reason))
+
+    def sums(self, verdicts: Mapping[str, int], repeated: int, refused: int) -> None:
+        for verdict in Verdict:
+            if count := verdicts.get(verdict.value):
+                self._out.print(Text(f"{count:>12,}  ").append(verdict.value, _STYLES[verdict]))
+        self._out.print(Text(f"{sum(verdicts.values()):>12,}  answered, {repeated:,} of them repeated"))
+        if refused:
+            self._out.print(Text(f"{refused:>12,}  ").append("refused", "red"))
+
+    def corpora(self, corpora: Iterable[Corpus]) -> None:
+        table = Table("corpus", "window", "texts", "created", box=None)
+        for corpus in corpora:
+            window = f"{corpus.window_days} days" if corpus.window_days else "none"
+            table.add_row(corpus.name, window, "kept" if corpus.keep_text else "not kept", _day(corpus.created_at))
+        self._out.print(table, soft_wrap=False)
 
     def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
         mode = f"read-only: {status.read_only_reason}" if status.read_only_reason else "ingesting"
@@ -117,3 +137,7 @@ def _size(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def _day(time: datetime | None) -> str:
+    return time.date().isoformat() if time else ""

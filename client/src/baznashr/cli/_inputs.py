@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
 from baznashr.errors import BaznashrError, InvalidDocument, InvalidText
 from baznashr.types import Document
@@ -17,42 +18,74 @@ STDIN = Path("-")
 _FIELDS = ("title", "source", "url")
 
 _T = TypeVar("_T")
-_P = ParamSpec("_P")
 
 
 @dataclass(frozen=True, slots=True)
 class Input(Generic[_T]):
     """One text or document, or why it could not be read."""
 
+    file: Path
     name: str
     """The file, with the line where a file holds several."""
     item: _T | None
     error: BaznashrError | None = None
+    size_bytes: int = 0
+    """What it takes in its file."""
 
 
 def read_inputs(
-    files: Iterable[Path], *, jsonl: bool, make: Callable[[str, str], _T], parse: Callable[[bytes], _T]
+    files: Iterable[Path],
+    *,
+    jsonl: bool,
+    make: Callable[[Path, str], _T],
+    parse: Callable[[bytes], _T],
+    name: Callable[[Path], str] = str,
 ) -> Iterator[Input[_T]]:
-    """Read *files* one after the other: *make* takes a file's name and text, *parse* a line of JSON."""
+    """Read *files* one after the other.
+
+    Args:
+        files: Whole texts or, with *jsonl*, one JSON object a line.
+        jsonl: Which.
+        make: Makes an item of a file and its text.
+        parse: Makes an item of a line.
+        name: What a file is called in answers.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
     for file in files:
         if jsonl:
             with sys.stdin.buffer if file == STDIN else file.open("rb") as lines:
                 for number, line in enumerate(lines, start=1):
                     if line.strip():
-                        yield _attempt(f"{file}:{number}", parse, line)
+                        yield _attempt(file, f"{name(file)}:{number}", line, parse)
         else:
-            yield _attempt(str(file), _make, file, make)
+            yield _attempt(file, name(file), _read(file), partial(_make, file, make))
 
 
-def _attempt(name: str, read: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Input[_T]:
+def size_of(files: Iterable[Path]) -> int | None:
+    """Return how many bytes *files* hold, None where one of them is standard input or another pipe."""
+    total = 0
+    for file in files:
+        if not file.is_file():
+            return None
+        total += file.stat().st_size
+    return total
+
+
+def _attempt(file: Path, name: str, data: bytes, make: Callable[[bytes], _T]) -> Input[_T]:
     try:
-        return Input(name, read(*args, **kwargs))
+        return Input(file, name, make(data), size_bytes=len(data))
     except BaznashrError as error:
-        return Input(name, None, error)
+        return Input(file, name, None, error, len(data))
 
 
-def _make(file: Path, make: Callable[[str, str], _T]) -> _T:
-    return make(file.name, read_text(file))
+def _make(file: Path, make: Callable[[Path, str], _T], data: bytes) -> _T:
+    return make(file, decode(data))
+
+
+def _read(file: Path) -> bytes:
+    return sys.stdin.buffer.read() if file == STDIN else file.read_bytes()
 
 
 def read_text(file: Path) -> str:
@@ -61,10 +94,15 @@ def read_text(file: Path) -> str:
     Raises:
         InvalidText: It is not UTF-8.
     """
-    return _decode(sys.stdin.buffer.read() if file == STDIN else file.read_bytes())
+    return decode(_read(file))
 
 
-def _decode(data: bytes) -> str:
+def decode(data: bytes) -> str:
+    """Read UTF-8, with or without a byte order mark.
+
+    Raises:
+        InvalidText: It is not UTF-8.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -89,7 +127,7 @@ def parse_item(line: bytes) -> str | Document:
 
 def _object(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(_decode(line))
+        record = json.loads(decode(line))
     except ValueError as error:
         raise InvalidDocument(f"The line is not JSON: {error}.") from None
     if not isinstance(record, dict):

@@ -7,12 +7,12 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from baznashr.cli import EXIT_FAILED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
+from baznashr.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
 
 EXIT_CODES = f"""Exit codes: 0 all was answered; {EXIT_REFUSED} some inputs were refused, the rest were answered;
 {EXIT_USAGE} wrong usage; {EXIT_UNREACHABLE} the server cannot be reached, is overloaded or late;
 {EXIT_FAILED} the server refused or failed the call; {EXIT_REPEATED} with --exit-code, a text is repeated content;
-130 interrupted."""
+{EXIT_INTERRUPTED} interrupted."""
 LOCAL = "127.0.0.1:50051"
 
 Files: TypeAlias = Annotated[
@@ -36,4 +36,7 @@ Jsonl: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 ExitCode: TypeAlias = Annotated[
     bool, typer.Option("--exit-code", help=f"End with {EXIT_REPEATED} where a text is repeated content.")
+]
+Quiet: TypeAlias = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only what was refused and, at the end, how many of each verdict.")
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from baznashr.errors import BaznashrError
-from baznashr.types import CorpusStats, Judgement, ServerStatus
+from baznashr.types import Corpus, CorpusStats, Judgement, ServerStatus
 
 if TYPE_CHECKING:
     from baznashr.cli._for_people import TextPrinter
@@ -48,6 +48,13 @@ class JsonPrinter:
             "metadata": error.metadata,
         }
         self._print({"input": name, "error": shown})
+
+    def sums(self, verdicts: Mapping[str, int], repeated: int, refused: int) -> None:
+        self._print({"verdicts": dict(verdicts), "repeated": repeated, "refused": refused})
+
+    def corpora(self, corpora: Iterable[Corpus]) -> None:
+        for corpus in corpora:
+            self._print(dataclasses.asdict(corpus))
 
     def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
         self._print({"server": dataclasses.asdict(status), "corpora": [dataclasses.asdict(stats) for stats in corpora]})
