@@ -36,6 +36,9 @@ def test_what_is_printed_reads_back_as_the_same_settings(tmp_path: Path) -> None
     assert load(file=config(tmp_path, settings.to_toml())).model_dump() == settings.model_dump()
 
 
+TLS = {"tls_certificate": "c", "tls_private_key": "k"}
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -49,6 +52,12 @@ def test_what_is_printed_reads_back_as_the_same_settings(tmp_path: Path) -> None
         ({"data": "d", "listen": "[::]:50051"}, "say --insecure"),
         ({"data": "d", "listen": "db.example:50051"}, "say --insecure"),
         ({"data": "d", "admin": "192.0.2.1:50052"}, "admin: 192.0.2.1:50052 can be reached"),
+        ({"data": "d", "listen": "0.0.0.0:1", "tokens": "t"}, "not encrypted (tls_certificate); "),
+        ({"data": "d", "listen": "0.0.0.0:1", **TLS}, "not authenticated (tokens or tls_client_ca); "),
+        ({"data": "d", "tls_certificate": "c"}, "tls_certificate needs tls_private_key"),
+        ({"data": "d", "tls_private_key": "c"}, "tls_private_key needs tls_certificate"),
+        ({"data": "d", "tls_client_ca": "c"}, "tls_client_ca needs tls_certificate"),
+        ({"data": "d", **TLS, "tls_client_names": "a"}, "tls_client_names needs tls_client_ca"),
         ({"data": "d", "log_level": "loud"}, "log_level: "),
     ],
 )
@@ -63,6 +72,12 @@ def test_bad_settings_are_named(flags: dict[str, object], sentence: str) -> None
 def test_loopback_needs_no_flag(address: str) -> None:
     """What only this machine can reach may be served without protection."""
     assert str(load({"data": "d", "listen": address}).listen) == address
+
+
+@pytest.mark.parametrize("who", [{"tokens": "t"}, {"tls_client_ca": "a"}])
+def test_protection_allows_any_address(who: dict[str, str]) -> None:
+    """With TLS, and tokens or client certificates, other machines may be served."""
+    assert load({"data": "d", "listen": "0.0.0.0:1", **TLS, **who}).listen == Address("0.0.0.0", 1)
 
 
 def test_insecure_allows_any_address() -> None:
@@ -92,7 +107,16 @@ def test_unknown_variables_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["SERVICE_HOST", "SERVICE_PORT_GRPC", "PORT", "PORT_50051_TCP_ADDR", "SERVER_PORT", "SERVER", "EVAL_DATA"],
+    [
+        "SERVICE_HOST",
+        "SERVICE_PORT_GRPC",
+        "PORT",
+        "PORT_50051_TCP_ADDR",
+        "SERVER_PORT",
+        "SERVER",
+        "EVAL_DATA",
+        "TLS_CA",
+    ],
 )
 def test_others_variables_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """What Kubernetes sets beside a Service named "baznashr", and what our other programs read, is no mistake."""

@@ -11,10 +11,12 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from baznashr.v1 import check_service_pb2, check_service_pb2_grpc
+from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import Metrics
+from baznashr_server.rpc.listening import ListenError
 from baznashr_server.rpc.methods import SERVICES
-from baznashr_server.rpc.server import ListenError, Server
+from baznashr_server.rpc.server import Server
 from baznashr_server.settings import load
 from tests.support.server import SERVING, read_refusal
 
@@ -25,10 +27,10 @@ REQUEST = check_service_pb2.CheckTextRequest(item=check_service_pb2.CheckItem(te
 async def started(data: Path, **flags: object) -> AsyncIterator[tuple[Server, Metrics, grpc.aio.Channel]]:
     """A server that listens and has no engine yet."""
     metrics = Metrics()
-    server = Server(load({"data": data, "listen": "127.0.0.1:0", **flags}), metrics)
-    address, _ = await server.start()
+    server = Server(load({"data": data, "listen": "127.0.0.1:0", **flags}), Protection(None, None), metrics)
+    addresses = await server.start()
     try:
-        async with grpc.aio.insecure_channel(str(address)) as channel:
+        async with grpc.aio.insecure_channel(str(addresses["listen"])) as channel:
             yield server, metrics, channel
     finally:
         await server.stop()

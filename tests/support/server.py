@@ -53,6 +53,7 @@ class ServerProcess:
     listen: str = ""
     metrics: str = ""
     admin: str = ""
+    health: str = ""
 
     def wait_until_ready(self) -> "ServerProcess":
         """Read the ready line and take the addresses from it."""
@@ -91,10 +92,13 @@ class ServerProcess:
 
 
 class Stubs:
-    """The generated stubs of all services, on one channel."""
+    """The generated stubs of all services, on one channel, in clear without *credentials*."""
 
-    def __init__(self, address: str) -> None:
-        self.channel = grpc.insecure_channel(address, options=_MESSAGE_OPTIONS)
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None = None) -> None:
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options=_MESSAGE_OPTIONS)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options=_MESSAGE_OPTIONS)
         self.check = check_service_pb2_grpc.CheckServiceStub(self.channel)
         self.ingest = ingest_service_pb2_grpc.IngestServiceStub(self.channel)
         self.corpora = corpus_service_pb2_grpc.CorpusServiceStub(self.channel)

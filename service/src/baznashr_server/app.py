@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from prometheus_client import start_http_server
 
 from baznashr.errors import StoreError
 from baznashr.types import Document
+from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs import logs
 from baznashr_server.obs.metrics import Metrics
 from baznashr_server.obs.observer import MetricsObserver
 from baznashr_server.obs.sizes import SizesCollector
-from baznashr_server.rpc.server import ListenError, Server
+from baznashr_server.rpc.listening import ListenError
+from baznashr_server.rpc.server import Server
 from baznashr_server.settings import Address, Settings
 
 log = structlog.get_logger()
@@ -28,17 +31,23 @@ _SAMPLE = """گشایش پل
 بیست دقیقه کوتاه می‌کند و هزینه ساخت آن ۷۵٫۵ میلیارد تومان بوده است.» او افزود که پل دوم نیز تا بهمن به پایان می‌رسد."""
 
 
-def run(settings: Settings, announce: Callable[[str], None]) -> None:
+def run(settings: Settings, protection: Protection, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, and *announce* one line with the addresses once calls are answered.
+
+    Args:
+        protection: What the files of *settings* held; they are watched from here on.
 
     Raises:
         ListenError: An address is taken.
         StoreError, ProfileMismatch: The data folder cannot be used.
     """
+    os.umask(0o077)  # whatever is written, temporary files and backups too, is for this user alone
     logs.configure(settings.log_format, settings.log_level)
+    for warning in protection.warnings:
+        log.warning("secrets are exposed", reason=warning)
     metrics = Metrics()
     with _metrics_endpoint(settings.metrics, metrics) as metrics_address:
-        asyncio.run(_serve(settings, metrics, metrics_address, announce))
+        asyncio.run(_serve(settings, protection, metrics, metrics_address, announce))
 
 
 @contextmanager
@@ -59,22 +68,32 @@ def _metrics_endpoint(address: Address | None, metrics: Metrics) -> Iterator[Add
 
 
 async def _serve(
-    settings: Settings, metrics: Metrics, metrics_address: Address | None, announce: Callable[[str], None]
+    settings: Settings,
+    protection: Protection,
+    metrics: Metrics,
+    metrics_address: Address | None,
+    announce: Callable[[str], None],
 ) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    server = Server(settings, metrics)
-    address, admin = await server.start()
-    log.info("listening", listen=str(address), metrics=str(metrics_address or ""), admin=str(admin or ""))
+    server = Server(settings, protection, metrics)
+    addresses = await server.start()
+    if metrics_address:
+        addresses["metrics"] = metrics_address
+    log.info(
+        "listening",
+        tls=protection.certificates is not None,
+        tokens=protection.tokens is not None,
+        **{name: str(address) for name, address in addresses.items()},
+    )
     engine: Engine | None = None
     try:
         engine = await asyncio.to_thread(_open, settings, metrics)
         sizes = SizesCollector(engine.sizes, settings.metrics_corpora)
         metrics.registry.register(sizes)
         server.serve(engine)
-        addresses = {"listen": address, "admin": admin, "metrics": metrics_address}
-        announce(" ".join(["ready", *(f"{name}={at}" for name, at in addresses.items() if at)]))
+        announce(" ".join(["ready", *(f"{name}={address}" for name, address in addresses.items())]))
         await stopped.wait()
         log.info("stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
         metrics.registry.unregister(sizes)

@@ -57,3 +57,7 @@ MAX_SNAPSHOT_COPY_BYTES = 512 << 20
 """Of tables that are copied for a snapshot while serving, for which writes wait 0.2 s; larger ones wait for the end."""
 VACUUM_PAGES = 256
 """Given back to the file system in one transaction: 2 MiB."""
+MAX_SECRET_FILE_BYTES = 1 << 20
+"""Of a file of certificates or tokens; a bundle of authorities has some 200 KiB."""
+MAX_TOKENS = 256
+"""In force at once: each call's token is compared with all of them, some 0.15 microseconds each."""

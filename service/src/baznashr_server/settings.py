@@ -19,9 +19,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from baznashr_server.access.files import Files
+
 ENV_PREFIX = "BAZNASHR_"
 _NOT_OURS = re.compile(
-    r"EVAL_DATA|FAILPOINT|SEED|SERVER|TOKEN"  # read by the tests, at failpoints, by the client's command
+    r"EVAL_DATA|FAILPOINT|SEED"  # read by the tests and at failpoints
+    r"|SERVER|TOKEN|TOKEN_FILE|TLS_CA|TLS_CERT|TLS_KEY"  # read by the client's command
     r"|(SERVER_)?(SERVICE_.*|PORT(_.*)?)"  # set by Kubernetes beside a Service named "baznashr" or "baznashr-server"
 )
 
@@ -78,6 +81,7 @@ AddressSetting = Annotated[Address, BeforeValidator(_address), _Text]
 OptionalAddressSetting = Annotated[Address | None, BeforeValidator(_address), _Text]
 Folder = Annotated[Path, _Text]
 OptionalFolder = Annotated[Path | None, BeforeValidator(lambda value: value or None), _Text]
+OptionalFile = OptionalFolder
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -93,7 +97,19 @@ class Settings(BaseSettings):
     listen: AddressSetting = Address("127.0.0.1", 50051)
     """HOST:PORT of the gRPC server; port 0 takes a free one and names it in the ready line."""
     insecure: bool = False
-    """Serve without TLS and tokens on an address that other machines can reach."""
+    """Serve without TLS, or without tokens and client certificates, on an address that other machines can reach."""
+    tls_certificate: OptionalFile = None
+    """PEM file of the server's certificate and what links it to its authority; read again when it changes."""
+    tls_private_key: OptionalFile = None
+    """PEM file of the certificate's key, without a password."""
+    tls_client_ca: OptionalFile = None
+    """PEM file of the authority whose certificates clients must show (mTLS); empty asks for none."""
+    tls_client_names: Names = ()
+    """Of those certificates, the subject alternative names that may call, separated by commas; empty takes all."""
+    tokens: OptionalFile = None
+    """TOML file of the tokens, one of which callers must send; read again when it changes; empty asks for none."""
+    health: OptionalAddressSetting = None
+    """HOST:PORT that answers health alone, in clear, for probes that speak no TLS; empty has none."""
     admin: OptionalAddressSetting = None
     """HOST:PORT of the AdminService; empty serves it beside the other services."""
     metrics: OptionalAddressSetting = Address("127.0.0.1", 9464)
@@ -132,18 +148,43 @@ class Settings(BaseSettings):
     _file: ClassVar[Path | None] = None
 
     @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        for name, value, needed in (
+            ("tls_certificate", self.tls_certificate, "tls_private_key"),
+            ("tls_private_key", self.tls_private_key, "tls_certificate"),
+            ("tls_client_ca", self.tls_client_ca, "tls_certificate"),
+            ("tls_client_names", self.tls_client_names, "tls_client_ca"),
+        ):
+            if value and not getattr(self, needed):
+                raise ValueError(f"{name} needs {needed}")
+        return self
+
+    @model_validator(mode="after")
     def _only_loopback_without_protection(self) -> Settings:
+        lacking = [
+            lack
+            for lack, is_there in (
+                ("encrypted (tls_certificate)", self.tls_certificate),
+                ("authenticated (tokens or tls_client_ca)", self.tokens or self.tls_client_ca),
+            )
+            if not is_there
+        ]
         reachable = [
             f"{name}: {address}"
             for name, address in (("listen", self.listen), ("admin", self.admin))
             if address and not address.is_loopback
         ]
-        if reachable and not self.insecure:
+        if reachable and lacking and not self.insecure:
             raise ValueError(
-                f"{reachable[0]} can be reached by other machines, and calls are neither encrypted nor "
-                "authenticated; listen on 127.0.0.1 or say --insecure"
+                f"{reachable[0]} can be reached by other machines, and calls are not {' and not '.join(lacking)}; "
+                "set that, listen on 127.0.0.1, or say --insecure"
             )
         return self
+
+    @property
+    def secrets(self) -> Files:
+        """Where certificates and tokens are; no setting holds a secret itself."""
+        return Files(self.tls_certificate, self.tls_private_key, self.tls_client_ca, self.tokens)
 
     @classmethod
     def settings_customise_sources(

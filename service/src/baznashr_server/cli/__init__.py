@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,6 +16,9 @@ from baznashr.errors import BaznashrError
 from baznashr_server.cli import folder
 from baznashr_server.settings import Settings, SettingsError, load
 from baznashr_server.tune import cli as tune
+
+if TYPE_CHECKING:
+    from baznashr_server.access.protection import Protection
 
 app = typer.Typer(
     name="baznashr-server",
@@ -40,6 +43,17 @@ def _load(config: Path | None, flags: dict[str, Any]) -> Settings:
     try:
         return load({name: value for name, value in flags.items() if value is not None}, file=config)
     except SettingsError as error:
+        _fail(str(error), 2)
+
+
+def _protection(settings: Settings) -> Protection:
+    """Read the files of certificates and tokens, or end the process with what is wrong with them."""
+    from baznashr_server.access.files import AccessError  # noqa: PLC0415 - see below
+    from baznashr_server.access.protection import Protection  # noqa: PLC0415
+
+    try:
+        return Protection.read(settings.secrets)
+    except AccessError as error:
         _fail(str(error), 2)
 
 
@@ -77,11 +91,13 @@ def serve(config: Config = None, print_config: PrintConfig = False, **flags: str
         return
     if settings.kernel_cache:  # read where the kernels are compiled, which is when they are imported
         os.environ["BAZNASHR_KERNEL_CACHE"] = str(settings.kernel_cache)
+    protection = _protection(settings)
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or each stranger's handshake would be a line that is no JSON
     from baznashr_server import app as server  # noqa: PLC0415 - takes a second, which help need not wait for
-    from baznashr_server.rpc.server import ListenError  # noqa: PLC0415
+    from baznashr_server.rpc.listening import ListenError  # noqa: PLC0415
 
     try:
-        server.run(settings, announce=typer.echo)
+        server.run(settings, protection, announce=typer.echo)
     except ListenError as error:
         _fail(str(error), 1)
     except BaznashrError as error:
@@ -91,9 +107,35 @@ def serve(config: Config = None, print_config: PrintConfig = False, **flags: str
 @app.command("check-config")
 @_with_a_flag_for_each_setting
 def check_config(config: Config = None, print_config: PrintConfig = False, **flags: str | bool | None) -> None:
-    """Say whether the settings can be used; exit code 2 and the reasons where they cannot."""
+    """Say whether the settings can be used, with the files of certificates and tokens that they name.
+
+    Exit code 2 and the reasons where they cannot.
+    """
     settings = _load(config, flags)
+    for warning in _protection(settings).warnings:
+        print(f"baznashr-server: warning: {warning}", file=sys.stderr)
     typer.echo(settings.to_toml() if print_config else "The settings can be used.", nl=not print_config)
+
+
+@app.command("new-token")
+def new_token(
+    name: Annotated[str, typer.Argument(help="Of the caller, for logs.")],
+    scopes: Annotated[
+        str, typer.Option(help="What it may do: read, write, admin, separated by commas.")
+    ] = "read,write",
+) -> None:
+    """Make a token: print it on standard error, and its entry for the file of tokens on standard output.
+
+    The token is shown this once and kept nowhere; the entry holds its digest.
+    """
+    from baznashr_server.access.tokens import entry_for  # noqa: PLC0415 - see above
+
+    try:
+        token, entry = entry_for(name, scopes.split(","))
+    except ValueError as error:
+        _fail(str(error), 2)
+    print(token, file=sys.stderr)
+    typer.echo(entry, nl=False)
 
 
 for command in (folder.verify, folder.backup, folder.restore, folder.export, folder.reindex):

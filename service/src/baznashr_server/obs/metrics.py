@@ -42,6 +42,7 @@ class Metrics:
         PlatformCollector(registry=self.registry)
         self.rpc = RpcMetrics(self.registry)
         self.calls = CallMetrics(self.registry)
+        self.access = AccessMetrics(self.registry)
         self.engine = EngineMetrics(self.registry)
         self.serving = Gauge(
             "baznashr_serving",
@@ -101,6 +102,36 @@ class CallMetrics:
         self.streams = Gauge("baznashr_streams_open", "Streams open.", registry=registry)
         self.workers = Gauge("baznashr_workers", "Threads that run the engine.", registry=registry)
         self.workers_busy = Gauge("baznashr_workers_busy", "Threads that are running it now.", registry=registry)
+
+
+class AccessMetrics:
+    """Who was let in, and what protects the server."""
+
+    REASONS = ("no_token", "unknown_token", "scope", "corpus", "quota", "certificate")
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.refused = Counter(
+            "baznashr_access_refused_total",
+            "Calls and stream items refused because of who called, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.tokens = Gauge("baznashr_tokens", "Tokens in force; 0 where none are asked for.", registry=registry)
+        self.certificate_expiry = Gauge(
+            "baznashr_certificate_expiry_timestamp_seconds",
+            "When the server's certificate expires; 0 where it has none.",
+            registry=registry,
+        )
+        self.unusable = Gauge(
+            "baznashr_secrets_unusable",
+            "1 while files that changed cannot be used, and what was in force before still is.",
+            ["files"],
+            registry=registry,
+        )
+        for reason in self.REASONS:
+            self.refused.labels(reason)
+        for files in ("tokens", "certificates"):
+            self.unusable.labels(files)
 
 
 class EngineMetrics:

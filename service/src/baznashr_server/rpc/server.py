@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import suppress
 
 import grpc.aio
@@ -17,8 +16,10 @@ from baznashr.v1 import (
     ingest_service_pb2_grpc,
 )
 from baznashr_server import limits
+from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import Metrics
+from baznashr_server.rpc.access import Access, Doorstep, Guard
 from baznashr_server.rpc.admin import AdminServicer
 from baznashr_server.rpc.admission import Admission, AdmissionInterceptor
 from baznashr_server.rpc.check import CheckServicer
@@ -27,8 +28,10 @@ from baznashr_server.rpc.decoding import Decoding
 from baznashr_server.rpc.errors import Errors
 from baznashr_server.rpc.health import WHOLE_SERVER, Health
 from baznashr_server.rpc.ingest import IngestServicer
+from baznashr_server.rpc.listening import ListenError, credentials, listen
 from baznashr_server.rpc.methods import ADMIN_SERVICE, CHECK_SERVICE, CORPUS_SERVICE, INGEST_SERVICE, SERVICES
 from baznashr_server.rpc.observation import CallLog, RpcMetricsInterceptor
+from baznashr_server.rpc.renewal import Renewal
 from baznashr_server.rpc.runner import Runner
 from baznashr_server.settings import Address, Settings
 
@@ -44,15 +47,14 @@ _OPTIONS = (
 )
 
 
-class ListenError(Exception):
-    """An address cannot be listened on; the message says which and why it may be."""
-
-
 class Server:
     """Answers from ``start`` on, NOT_SERVING until it is given the engine by ``serve``. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, protection: Protection, metrics: Metrics) -> None:
         self._settings = settings
+        self._renewal = Renewal(settings.secrets, protection, metrics.access)
+        self._guard = Guard(self._renewal.keeper, settings.tls_client_names, metrics.access)
+        self._is_secure = protection.certificates is not None
         self._metrics = metrics
         self._health = Health(SERVICES, metrics.serving)
         self._runner = Runner(settings.workers, metrics.calls)
@@ -74,15 +76,23 @@ class Server:
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
             AdminServicer(self._runner, settings.backup_dir), self._admin
         )
-        self._read_only_watch: asyncio.Task[None] | None = None
+        self._probed = self._health_server() if settings.health else None
+        self._serving = False
+        self._watches: list[asyncio.Task[None]] = []
+
+    @property
+    def _servers(self) -> set[grpc.aio.Server]:
+        return {server for server in (self._main, self._admin, self._probed) if server}
 
     def _new_server(self, *services: str) -> grpc.aio.Server:
         interceptors = [  # outermost first; new ones for each server, since they keep what that server offers
+            Doorstep(self._guard),
             Errors(),
             CallLog(),
             RpcMetricsInterceptor(self._metrics.rpc),
-            AdmissionInterceptor(self._admission),
             Decoding(),
+            Access(self._guard),
+            AdmissionInterceptor(self._admission),
         ]
         server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -90,27 +100,39 @@ class Server:
             reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         return server
 
-    async def start(self) -> tuple[Address, Address | None]:
-        """Listen; return the addresses of the services and of the AdminService where it has its own.
+    def _health_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(options=_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        return server
+
+    async def start(self) -> dict[str, Address]:
+        """Listen; return the addresses by the settings they are for, with the ports that were taken.
 
         Raises:
             ListenError: An address is taken or not this machine's.
         """
+        addresses: dict[str, Address] = {}
         try:
-            address = _listen(self._main, self._settings.listen)
-            admin = _listen(self._admin, self._settings.admin) if self._settings.admin else None
+            for name, server in (("listen", self._main), ("admin", self._admin), ("health", self._probed)):
+                address: Address | None = getattr(self._settings, name)
+                if address and server:
+                    # Each has credentials of its own: they remember what they have shown.
+                    secure = credentials(self._renewal.certificates) if self._is_secure and name != "health" else None
+                    addresses[name] = listen(server, address, secure)
         except ListenError:
             await self.stop()
             raise
-        for server in {self._main, self._admin}:
+        for server in self._servers:
             await server.start()
-        return address, admin
+        self._watches.append(asyncio.create_task(self._renewal.watch()))
+        return addresses
 
     def serve(self, engine: Engine) -> None:
         """Answer with *engine* and say SERVING."""
         self._runner.attach(engine)
         self._health.set(dict.fromkeys((WHOLE_SERVER, *SERVICES), True))
-        self._read_only_watch = asyncio.create_task(self._watch_read_only(engine))
+        self._serving = True
+        self._watches.append(asyncio.create_task(self._watch_read_only(engine)))
 
     async def _watch_read_only(self, engine: Engine) -> None:
         while True:
@@ -122,9 +144,10 @@ class Server:
     async def stop(self) -> None:
         """Say NOT_SERVING, go on for the drain time, let calls finish within the grace, and let go of the engine."""
         self._health.drain()
-        if self._read_only_watch:
-            self._read_only_watch.cancel()
+        if self._serving:
             await asyncio.sleep(self._settings.drain_seconds)
+        for watch in self._watches:
+            watch.cancel()
         self._health.close()
         self._admission.close()
         begun = asyncio.get_running_loop().time()
@@ -134,18 +157,5 @@ class Server:
                 # What is on its way is refused by us, retriably; what gRPC finds at its own stop ends as CANCELLED.
                 await asyncio.sleep(SETTLE_SECONDS)
         left = max(0.0, self._settings.grace_seconds - (asyncio.get_running_loop().time() - begun))
-        await asyncio.gather(*(server.stop(left) for server in {self._main, self._admin}))
+        await asyncio.gather(*(server.stop(left) for server in self._servers))
         await asyncio.to_thread(self._runner.detach)
-
-
-def _listen(server: grpc.aio.Server, address: Address) -> Address:
-    try:
-        # gRPC does not say why it cannot; a socket of our own does.
-        family, kind, protocol, _, target = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(target)
-        return address.with_port(server.add_insecure_port(str(address)))
-    except (OSError, RuntimeError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "gRPC cannot bind it"
-        raise ListenError(f"Cannot listen on {address}: {reason}.") from None

@@ -10,6 +10,7 @@ from baznashr.status import status_from_error
 from baznashr.types import Judgement
 from baznashr.v1 import stream_pb2
 from baznashr.wire import judgement_to_message
+from baznashr_server.rpc.access import RefusedItem
 from baznashr_server.rpc.admission import shutting_down
 from baznashr_server.rpc.errors import answerable
 
@@ -63,6 +64,8 @@ async def _answer[AnyItem: Item](
     item: AnyItem, judge: Callable[[AnyItem], Awaitable[Judgement]]
 ) -> stream_pb2.StreamItem:
     try:
+        if isinstance(item, RefusedItem):
+            raise item.error
         judgement = await judge(item)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's
         return stream_pb2.StreamItem(sequence=item.sequence, error=status_from_error(answerable(error)))

@@ -1,0 +1,84 @@
+"""Files of certificates and keys: what is said of each mistake, at the command too."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from baznashr_server.access.certificates import read_certificates
+from baznashr_server.access.files import AccessError
+from tests.support.secrets import Authority, entry, write_tokens
+
+
+@pytest.fixture
+def authority() -> Authority:
+    return Authority()
+
+
+def test_good_files_are_taken(tmp_path: Path, authority: Authority) -> None:
+    """A chain and its key are read, with the time when they expire and without the key in what is printed."""
+    certificate, key = authority.issue(tmp_path, "server", "localhost")
+    read = read_certificates(certificate, key, authority.write(tmp_path / "ca.pem"))
+    assert read.client_ca is not None
+    assert "PRIVATE" not in repr(read)
+
+
+def test_mistakes_are_named(tmp_path: Path, authority: Authority) -> None:
+    """Missing, unreadable, swapped, encrypted, expired and unrelated files are each told apart."""
+    certificate, key = authority.issue(tmp_path, "server", "localhost")
+    _, another = authority.issue(tmp_path, "another", "localhost")
+    old, old_key = authority.issue(tmp_path, "old", "localhost", days=-1)
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(
+        load_pem_private_key(key.read_bytes(), None).private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"password")
+        )
+    )
+    missing, folder = tmp_path / "missing.pem", tmp_path
+    for files, said in (
+        ((missing, key, None), "missing.pem cannot be read: No such file"),
+        ((folder, key, None), "cannot be read: Is a directory"),
+        ((key, key, None), "server.key holds no certificate"),
+        ((certificate, certificate, None), "server.pem holds no private key"),
+        ((certificate, another, None), "another.key is not the key of the first certificate in"),
+        ((certificate, locked, None), "locked.key is encrypted"),
+        ((old, old_key, None), "old.pem expired on"),
+        ((certificate, key, key), "server.key holds no certificate"),
+    ):
+        with pytest.raises(AccessError) as refused:
+            read_certificates(*files)
+        assert said in str(refused.value)
+
+
+def check_config(*flags: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "baznashr_server", "check-config", "--data", "d", *map(str, flags)]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("BAZNASHR_")}
+    return subprocess.run(command, env=clean, capture_output=True, text=True, check=False)
+
+
+def test_check_config_reads_the_files(tmp_path: Path, authority: Authority) -> None:
+    """The command names every file that cannot be used, warns of exposed ones, and prints no secret."""
+    certificate, key = authority.issue(tmp_path, "server", "localhost")
+    tokens = write_tokens(tmp_path / "tokens.toml", entry("crawler"))
+    flags = ["--tls-certificate", certificate, "--tls-private-key", key, "--tokens", tokens]
+    beyond = [*flags, "--listen", "0.0.0.0:50051"]
+    assert check_config(*beyond).stdout == "The settings can be used.\n"
+    key.chmod(0o644)
+    warned = check_config(*beyond, "--print-config")
+    assert warned.returncode == 0
+    assert warned.stderr.startswith(f"baznashr-server: warning: {key} holds secrets and has mode 0644")
+    assert f'tokens = "{tokens}"' in warned.stdout
+    assert "sha256" not in warned.stdout
+    key.write_text("nothing", encoding="ascii")
+    tokens.write_text("nothing", encoding="ascii")
+    refused = check_config(*beyond)
+    assert refused.returncode == 2
+    assert [line.split(" ")[1] for line in refused.stderr.splitlines()] == [str(key), str(tokens)]
