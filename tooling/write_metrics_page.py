@@ -10,8 +10,10 @@ from pathlib import Path
 
 from prometheus_client import Metric
 
+from baznashr_server.obs.census import CensusCollector
 from baznashr_server.obs.metrics import Metrics
 from baznashr_server.obs.sizes import OTHERS, SizesCollector
+from baznashr_server.obs.storage import StorageCollector
 from baznashr_server.rpc.health import Health
 from baznashr_server.rpc.methods import METHODS, SERVICES
 
@@ -38,7 +40,12 @@ def families() -> list[Metric]:
     metrics = Metrics()
     metrics.rpc.declare(METHODS.values())
     Health(SERVICES, metrics.serving)
-    metrics.registry.register(SizesCollector(dict, ("default",)))
+    for collector in (
+        SizesCollector(dict, ("default",)),
+        StorageCollector(None),
+        CensusCollector(dict, ("default",), 1),
+    ):
+        metrics.registry.register(collector)
     return sorted(metrics.registry.collect(), key=lambda family: family.name)
 
 

@@ -1,6 +1,9 @@
 """The Prometheus endpoint of a running server."""
 
 import random
+import time
+from contextlib import suppress
+from pathlib import Path
 
 import grpc
 import pytest
@@ -9,14 +12,23 @@ from baznashr import Client, types
 from baznashr.errors import CorpusNotFound, InvalidArgument
 from baznashr.types import Verdict
 from baznashr.v1 import check_service_pb2 as check_pb
+from baznashr.v1 import corpus_service_pb2 as corpus_pb
 from baznashr.v1 import ingest_service_pb2 as ingest_pb
 from baznashr.v1.document_pb2 import Document
 from baznashr_server.engine.observer import LIMITS, STAGES
-from baznashr_server.obs.metrics import code_label
+from baznashr_server.obs.calls import CALL_STAGES
+from baznashr_server.obs.metrics import REFUSALS, code_label
 from baznashr_server.obs.sizes import OTHERS
+from baznashr_server.obs.storage import FILES
 from baznashr_server.rpc.methods import METHODS, SERVICES
+from baznashr_server.store.backup import backup_folder
 from tests.support.server import ServerProcess, Stubs, refusal
 
+UNLABELLED = (
+    *("workers_waiting", "workers_wait_seconds_count", "writes_waiting", "writes_wait_seconds_count", "streams_limit"),
+    *("last_backup_timestamp_seconds", "last_expiry_timestamp_seconds", "expired_documents_total", "disk_free_bytes"),
+    *("backup_failures_total", "snapshot_failures_total", "calls_waiting_limit"),
+)
 TEXT = "کتابخانه مرکزی شهر با پنجاه هزار جلد کتاب پس از بازسازی دوباره به روی خوانندگان گشوده شد و نخستین روز شلوغ بود."
 
 
@@ -42,6 +54,11 @@ def test_every_series_is_there_from_the_start(server: ServerProcess) -> None:
         ),
         *((name, {}) for name in ("baznashr_commit_seconds_count", "baznashr_calls_running", "baznashr_calls_waiting")),
         *((name, {}) for name in ("baznashr_candidates_count", "baznashr_candidates_verified_count")),
+        *(("baznashr_refusals_total", {"reason": reason}) for reason in REFUSALS),
+        *(("baznashr_calls_slow_total", {"stage": stage}) for stage in CALL_STAGES),
+        *(("baznashr_store_bytes", {"file": file}) for file in FILES),
+        *(("baznashr_cluster_documents_bucket", {"corpus": corpus, "le": "+Inf"}) for corpus in ("default", OTHERS)),
+        *((f"baznashr_{name}", {}) for name in UNLABELLED),
         *((name, {}) for name in ("baznashr_calls_refused_total", "baznashr_workers_busy", "baznashr_read_only")),
     ]
     for method in METHODS.values():
@@ -77,6 +94,42 @@ def test_calls_move_their_metrics(server: ServerProcess, stubs: Stubs, corpus: s
     assert all(risen("baznashr_stage_duration_seconds_count", stage=stage) >= 0 for stage in STAGES)
     assert sum(risen("baznashr_stage_duration_seconds_count", stage=stage) for stage in STAGES) > 0
     assert server.metric("baznashr_calls_running") == 0
+    assert risen("baznashr_refusals_total", reason="INVALID_DOCUMENT_ID") == 1
+    assert risen("baznashr_writes_wait_seconds_count") >= 3
+    assert risen("baznashr_workers_wait_seconds_count") == 5
+
+
+def test_upkeep_is_told(server: ServerProcess, stubs: Stubs, tmp_path: Path) -> None:
+    """The start has its times, the census is taken, and a backup from beside the server is known to it."""
+    assert server.metric("baznashr_start_seconds", phase="recovery") > 0
+    assert server.metric("baznashr_start_seconds", phase="warm_up") > 0
+    assert server.metric("baznashr_log_lines_total", level="info") > 0
+    assert server.metric("baznashr_last_backup_timestamp_seconds") == 0
+    assert backup_folder(server.data, tmp_path / "copy") > 0
+    assert time.time() - server.metric("baznashr_last_backup_timestamp_seconds") < 60
+    assert time.time() - server.metric("baznashr_last_census_timestamp_seconds") < 120
+    assert time.time() - server.metric("baznashr_index_snapshot_timestamp_seconds", corpus="default") < 60
+    assert server.metric("baznashr_store_bytes", file="database") > 0
+
+
+def test_random_requests_make_no_series(server: ServerProcess, stubs: Stubs, seed: int) -> None:
+    """However strange the calls are, the series are those of the first scrape."""
+    rng = random.Random(seed)
+    before = set(server.scrape())
+    for _ in range(300):
+        corpus, name = ("".join(rng.choices("abcdef-ابپ", k=rng.randint(0, 12))) for _ in range(2))
+        document = Document(id=name, text=rng.choice(("", TEXT, name)), source=name)
+        method, request = rng.choice(
+            (
+                (stubs.ingest.IngestDocument, ingest_pb.IngestDocumentRequest(corpus=corpus, document=document)),
+                (stubs.check.CheckText, check_pb.CheckTextRequest(corpus=corpus)),
+                (stubs.ingest.GetDocument, ingest_pb.GetDocumentRequest(corpus=corpus, document_id=name)),
+                (stubs.corpora.CreateCorpus, corpus_pb.CreateCorpusRequest(name=corpus)),
+            )
+        )
+        with suppress(grpc.RpcError):
+            method(request)
+    assert set(server.scrape()) == before
 
 
 def test_boilerplate_is_counted_and_listed(server: ServerProcess) -> None:

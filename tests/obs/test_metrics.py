@@ -1,15 +1,18 @@
 """Metrics: names, zeros, and bounded series."""
 
 import re
+import time
 
 import grpc
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
+from baznashr.status import REASONS
 from baznashr.types import Judgement, RepetitionKind, SelfRepetition, Span, Verdict
-from baznashr_server.engine.observer import LIMITS, STAGES
-from baznashr_server.obs.metrics import Metrics, code_label
+from baznashr_server.engine.observer import LIMITS, STAGES, Written
+from baznashr_server.obs.calls import CALL_STAGES
+from baznashr_server.obs.metrics import LEVELS, OTHER_REASON, REFUSALS, START_PHASES, Metrics, code_label
 from baznashr_server.obs.observer import MetricsObserver
 from baznashr_server.obs.sizes import OTHERS, SizesCollector
 
@@ -24,6 +27,7 @@ def size(documents: float = 0, largest_bucket: float = 0) -> dict[str, float]:
         "largest_bucket": largest_bucket,
         "dropped_postings": documents,
         "boilerplate_passages": documents,
+        "snapshot_time": documents,
     }
 
 
@@ -53,6 +57,23 @@ def test_known_labels_exist_at_zero() -> None:
     assert LIMITS
     assert [read("baznashr_limit_hits_total", {"limit": limit}) for limit in LIMITS] == [0] * len(LIMITS)
     assert [read(f"baznashr_candidates{of}_count") for of in ("", "_verified")] == [0, 0]
+    assert [read("baznashr_calls_slow_total", {"stage": stage}) for stage in CALL_STAGES] == [0] * len(CALL_STAGES)
+    assert [read("baznashr_refusals_total", {"reason": reason}) for reason in REFUSALS] == [0] * len(REFUSALS)
+    assert [read("baznashr_log_lines_total", {"level": level}) for level in LEVELS] == [0] * len(LEVELS)
+    assert [read("baznashr_start_seconds", {"phase": phase}) for phase in START_PHASES] == [0] * len(START_PHASES)
+
+
+def test_refusals_have_the_reasons_of_the_contract() -> None:
+    """Each reason with an exception of its own is counted by name where the server can give it; others are OTHER."""
+    only_offline = {"MESSAGE_TOO_LARGE", "PROFILE_MISMATCH"}  # gRPC's own, and of a start that fails
+    assert set(REASONS) - set(REFUSALS) == only_offline
+    metrics = Metrics()
+    metrics.calls.refuse("EMPTY_TEXT")
+    metrics.calls.refuse("")
+    metrics.calls.refuse("as a caller might invent")
+    read = metrics.registry.get_sample_value
+    assert read("baznashr_refusals_total", {"reason": "EMPTY_TEXT"}) == 1
+    assert read("baznashr_refusals_total", {"reason": OTHER_REASON}) == 2
 
 
 def test_codes_are_named_as_the_ecosystem_names_them() -> None:
@@ -76,6 +97,11 @@ def test_what_the_engine_reports_is_counted() -> None:
     observer.limit_bit(LIMITS[0])
     observer.searched(16, 3)
     observer.shadow_differed(Verdict.NEW, Verdict.OVERLAP)
+    observer.written(Written(0.5, 0.1, 0.1, 0.1))
+    observer.expired(7)
+    observer.snapshot(0.2, written=True)
+    observer.snapshot(0.1, written=False)
+    observer.backup(2.0, taken=False)
     read = metrics.registry.get_sample_value
     assert read("baznashr_verdicts_total", {"verdict": "EXACT"}) == 1
     assert read("baznashr_verdicts_total", {"verdict": "NEW"}) == 1
@@ -89,6 +115,11 @@ def test_what_the_engine_reports_is_counted() -> None:
     assert (read("baznashr_candidates_verified_count"), read("baznashr_candidates_verified_sum")) == (1, 3)
     assert read("baznashr_shadow_differences_total", {"verdict": "NEW", "shadow_verdict": "OVERLAP"}) == 1
     assert read("baznashr_shadow_differences_total", {"verdict": "OVERLAP", "shadow_verdict": "NEW"}) == 0
+    assert read("baznashr_writes_wait_seconds_sum") == 0.5
+    assert read("baznashr_expired_documents_total") == 7
+    assert time.time() - (read("baznashr_last_expiry_timestamp_seconds") or 0) < 60
+    assert (read("baznashr_snapshot_seconds_count"), read("baznashr_snapshot_failures_total")) == (2, 1)
+    assert (read("baznashr_backup_seconds_sum"), read("baznashr_backup_failures_total")) == (2, 1)
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True), st.integers(0, 9), max_size=20))

@@ -27,6 +27,7 @@ from baznashr.v1 import check_service_pb2 as pb
 from baznashr.v1 import check_service_pb2_grpc
 from baznashr_server.obs import logs
 from baznashr_server.obs.metrics import Metrics
+from baznashr_server.obs.watch import NoTracing, Watch
 from baznashr_server.rpc.admission import Admission, AdmissionInterceptor
 from baznashr_server.rpc.decoding import Decoding
 from baznashr_server.rpc.errors import Errors
@@ -93,7 +94,7 @@ async def serving(what: Callable[[], Awaitable[None]], running: int = 8, waiting
     server = grpc.aio.server(
         interceptors=[
             Errors(),
-            CallLog(),
+            CallLog(Watch(0, metrics.calls, NoTracing())),
             RpcMetricsInterceptor(metrics.rpc),
             AdmissionInterceptor(Admission(running, waiting, 1, metrics.calls)),
             Decoding(),

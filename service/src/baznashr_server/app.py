@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 
 import structlog
-from prometheus_client import start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 
 from baznashr.errors import StoreError
 from baznashr.types import Document
 from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs import logs
+from baznashr_server.obs.census import CensusCollector
 from baznashr_server.obs.metrics import Metrics
 from baznashr_server.obs.observer import MetricsObserver
 from baznashr_server.obs.sizes import SizesCollector
+from baznashr_server.obs.storage import StorageCollector
+from baznashr_server.obs.watch import NoTracing, Tracing
 from baznashr_server.rpc.listening import ListenError
 from baznashr_server.rpc.server import Server
-from baznashr_server.settings import Address, Settings
+from baznashr_server.settings import Address, Settings, SettingsError
 
 log = structlog.get_logger()
 
@@ -42,10 +46,10 @@ def run(settings: Settings, protection: Protection, announce: Callable[[str], No
         StoreError, ProfileMismatch: The data folder cannot be used.
     """
     os.umask(0o077)  # whatever is written, temporary files and backups too, is for this user alone
-    logs.configure(settings.log_format, settings.log_level)
+    metrics = Metrics()
+    logs.configure(settings.log_format, settings.log_level, count=metrics.count_line)
     for warning in protection.warnings:
         log.warning("secrets are exposed", reason=warning)
-    metrics = Metrics()
     with _metrics_endpoint(settings.metrics, metrics) as metrics_address:
         asyncio.run(_serve(settings, protection, metrics, metrics_address, announce))
 
@@ -77,7 +81,8 @@ async def _serve(
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    server = Server(settings, protection, metrics)
+    tracing = _tracing(settings)
+    server = Server(settings, protection, metrics, tracing)
     addresses = await server.start()
     if metrics_address:
         addresses["metrics"] = metrics_address
@@ -88,20 +93,50 @@ async def _serve(
         **{name: str(address) for name, address in addresses.items()},
     )
     engine: Engine | None = None
+    last = ExitStack()
     try:
         engine = await asyncio.to_thread(_open, settings, metrics)
-        sizes = SizesCollector(engine.sizes, settings.metrics_corpora)
-        metrics.registry.register(sizes)
+        last.enter_context(_exported(engine, settings, metrics.registry))
         server.serve(engine)
         announce(" ".join(["ready", *(f"{name}={address}" for name, address in addresses.items())]))
         await stopped.wait()
         log.info("stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-        metrics.registry.unregister(sizes)
     finally:
         await server.stop()
+        await asyncio.to_thread(last.close)
         if engine is not None:
             await asyncio.to_thread(engine.close)
+        await asyncio.to_thread(tracing.close)
     log.info("stopped")
+
+
+def _tracing(settings: Settings) -> Tracing:
+    if not settings.traces:
+        return NoTracing()
+    try:
+        from baznashr_server.obs import tracing  # noqa: PLC0415 - of an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"traces: needs {error.name}, which is not installed: pip install 'baznashr-server[otel]'"
+        ) from None
+    return tracing.OpenTelemetry(tracing.exporter(settings.traces), settings.trace_ratio)
+
+
+@contextmanager
+def _exported(engine: Engine, settings: Settings, registry: CollectorRegistry) -> Iterator[None]:
+    """Export what is read from *engine*."""
+    operations = engine.operations
+    census = CensusCollector(operations.census, settings.metrics_corpora, settings.census_seconds)
+    collectors = (SizesCollector(engine.sizes, settings.metrics_corpora), StorageCollector(operations), census)
+    for collector in collectors:
+        registry.register(collector)
+    census.start()
+    try:
+        yield
+    finally:
+        for collector in collectors:
+            registry.unregister(collector)
+        census.stop()
 
 
 def warm_up() -> None:
@@ -123,6 +158,7 @@ def warm_up() -> None:
 
 def _open(settings: Settings, metrics: Metrics) -> Engine:
     """Open the engine, with its tables filled and its kernels ready."""
+    begun = time.perf_counter()
     engine = Engine.open(
         settings.data,
         observer=MetricsObserver(metrics.engine),
@@ -130,8 +166,11 @@ def _open(settings: Settings, metrics: Metrics) -> Engine:
         group_commit_wait_ms=settings.group_commit_wait_ms,
         snapshot_seconds=settings.snapshot_seconds,
     )
+    opened = time.perf_counter()
+    metrics.start_seconds.labels("recovery").set(opened - begun)
     try:
         warm_up()
+        metrics.start_seconds.labels("warm_up").set(time.perf_counter() - opened)
     except (OSError, StoreError) as error:  # such as no folder for temporary files: slow at first is better than never
         log.warning("not warmed up", reason=str(error))
     except BaseException:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -76,12 +76,24 @@ def _names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
+def _endpoint(value: str) -> str:
+    scheme, _, address = value.partition("://")
+    if value and scheme not in {"http", "https"}:
+        raise ValueError("must be http://HOST:PORT or https://HOST:PORT")
+    if "@" in address:
+        raise ValueError("holds a secret, which no setting does; send it by OTEL_EXPORTER_OTLP_HEADERS")
+    if value:
+        Address.parse(address)
+    return value
+
+
 _Text = PlainSerializer(lambda value: "" if value is None else str(value), return_type=str)
 AddressSetting = Annotated[Address, BeforeValidator(_address), _Text]
 OptionalAddressSetting = Annotated[Address | None, BeforeValidator(_address), _Text]
 Folder = Annotated[Path, _Text]
 OptionalFolder = Annotated[Path | None, BeforeValidator(lambda value: value or None), _Text]
 OptionalFile = OptionalFolder
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
@@ -142,6 +154,15 @@ class Settings(BaseSettings):
     """How log lines are written to standard error: json or console."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged: debug, info, warning or error; debug has one line for each call."""
+    slow_call_seconds: float = Field(1.0, ge=0, le=3600)
+    """Calls and stream items that take as long are logged with the stage that took longest, in seconds; 0 logs none."""
+    census_seconds: float = Field(60.0, ge=1, le=86_400)
+    """Least time between two counts of clusters and buckets for the metrics; they take at most 1 % of the time."""
+    traces: Endpoint = ""
+    """Where spans are sent by OTLP over gRPC, http://HOST:PORT or https://HOST:PORT; empty sends none. Needs the extra
+    otel."""
+    trace_ratio: float = Field(0.01, ge=0, le=1)
+    """Share of the calls that are traced; those that bring a W3C traceparent are traced if it says so."""
     kernel_cache: OptionalFolder = None
     """Folder of the compiled kernels, writable by the service alone; empty takes one below the user's cache folder."""
 

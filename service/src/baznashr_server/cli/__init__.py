@@ -98,6 +98,8 @@ def serve(config: Config = None, print_config: PrintConfig = False, **flags: str
 
     try:
         server.run(settings, protection, announce=typer.echo)
+    except SettingsError as error:
+        _fail(str(error), 2)
     except ListenError as error:
         _fail(str(error), 1)
     except BaznashrError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.writer import Changes
 from baznashr_server.index.corpus_index import NO_TIME
 from baznashr_server.limits import EXPIRY_BATCH, VACUUM_PAGES
@@ -87,6 +88,7 @@ class Expire:
     store: Store
     bodies: BodyCache
     corpus: LoadedCorpus
+    observer: Observer = field(default_factory=Silence)
     documents: int = 0
     ends_group: bool = False
 
@@ -101,6 +103,7 @@ class Expire:
             if current is not None:
                 clusters.remove(self.store, changes, self.corpus, current)
                 self.bodies.drop(row.row)
+        changes.after_commit.append(partial(self.observer.expired, len(rows)))
         return len(rows)
 
 

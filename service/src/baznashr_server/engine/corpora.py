@@ -66,7 +66,14 @@ class Corpora:
 
     def sizes(self) -> Mapping[str, Mapping[str, float]]:
         """Return the numbers of each corpus: documents and, of its tables where they are in memory, the rest."""
-        return {corpus.name: {"documents": corpus.documents, **_table_sizes(corpus.tables)} for corpus in self}
+        return {
+            corpus.name: {
+                "documents": corpus.documents,
+                **_table_sizes(corpus.tables),
+                "snapshot_time": self._tables.snapshot_time(corpus),
+            }
+            for corpus in self
+        }
 
     def _show(self, row: CorpusRow) -> None:
         self._loaded[row.name] = LoadedCorpus(row, self._tables.fill)

@@ -36,6 +36,7 @@ from baznashr_server.engine.findings import Evidence
 from baznashr_server.engine.ingest import Ingest, Item, make_item, reused
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
+from baznashr_server.engine.operations import Operations
 from baznashr_server.engine.overrides import apply_override
 from baznashr_server.engine.prepared import Prepared, prepare_document
 from baznashr_server.engine.records import corpus_from_row, document_from_row, judgement_from_row, override_from_row
@@ -47,7 +48,7 @@ from baznashr_server.engine.writer import Changes, Work, Writer
 from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_BOILERPLATE, MAX_CLUSTER_PAGE
 from baznashr_server.profile import FA_1
-from baznashr_server.store.backup import Progress, copy_database
+from baznashr_server.store.backup import Progress
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import DocumentRow
@@ -67,9 +68,10 @@ class Engine:
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
-        self._tables = Tables(store, folder.path, snapshot_seconds)
+        self._tables = Tables(store, folder.path, snapshot_seconds, observer)
         self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer
+        self.operations: Operations
         self._is_closed = False
 
     @classmethod
@@ -108,9 +110,10 @@ class Engine:
                 engine._observer,
                 max_documents=group_commit_max_documents,
                 wait_seconds=group_commit_wait_ms / 1000,
-                idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables).due,
+                idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables, engine._observer).due,
             )
             undo.callback(engine._writer.close)
+            engine.operations = Operations(folder.path, store, engine._corpora, engine._writer, engine._observer)
             if DEFAULT_CORPUS not in engine._corpora:
                 engine.create_corpus(DEFAULT_CORPUS)
             undo.pop_all()
@@ -361,7 +364,7 @@ class Engine:
 
     def backup(self, target: str | os.PathLike[str], progress: Progress | None = None) -> int:
         """Copy the store as it is now to the new file *target*, while it is written to; return the file's bytes."""
-        return copy_database(self._folder.database, Path(target), progress)
+        return self.operations.backup(Path(target), progress)
 
     def list_cluster(self, document_id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = MAX_CLUSTER_PAGE) -> Cluster:
         """Return the cluster of a stored document: its canonical document, then members in order of arrival."""

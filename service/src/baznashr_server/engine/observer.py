@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from baznashr.types import Judgement, Verdict
 
@@ -15,8 +15,20 @@ LIMITS = ("candidates", "matches")
 """Limits that leave something out of an answer without failing the call."""
 
 
+class Written(NamedTuple):
+    """What one change of the store took, in seconds; all but *waited* are those of the group it was part of."""
+
+    waited: float
+    store: float
+    commit: float
+    publish: float
+
+
 class Observer(Protocol):
-    """Called from the engine's threads; must be quick and must not raise."""
+    """Called from the engine's threads, in the context (`contextvars`) of the caller that is worked for, if any.
+
+    Must be quick and must not raise.
+    """
 
     def stage(self, name: str, seconds: float) -> None:
         """One of STAGES took *seconds*."""
@@ -30,11 +42,23 @@ class Observer(Protocol):
     def committed(self, documents: int, seconds: float) -> None:
         """A group of *documents* became durable; *seconds* is the time of the commit."""
 
+    def written(self, times: Written) -> None:
+        """A change that a caller asked for became durable."""
+
     def limit_bit(self, limit: str) -> None:
         """One of LIMITS left something out."""
 
     def shadow_differed(self, first: Verdict, second: Verdict) -> None:
         """The policy's verdict was *first*, the shadow policy's *second*; equal where only `repeated` differs."""
+
+    def expired(self, documents: int) -> None:
+        """*documents* that had left their window were deleted, which is durable."""
+
+    def snapshot(self, seconds: float, *, written: bool) -> None:
+        """A snapshot of a corpus's tables took *seconds*, and was *written* or failed."""
+
+    def backup(self, seconds: float, *, taken: bool) -> None:
+        """A backup took *seconds*, and was *taken* or failed."""
 
 
 class Silence:
@@ -52,10 +76,22 @@ class Silence:
     def committed(self, documents: int, seconds: float) -> None:
         pass
 
+    def written(self, times: Written) -> None:
+        pass
+
     def limit_bit(self, limit: str) -> None:
         pass
 
     def shadow_differed(self, first: Verdict, second: Verdict) -> None:
+        pass
+
+    def expired(self, documents: int) -> None:
+        pass
+
+    def snapshot(self, seconds: float, *, written: bool) -> None:
+        pass
+
+    def backup(self, seconds: float, *, taken: bool) -> None:
         pass
 
 

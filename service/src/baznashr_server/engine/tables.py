@@ -15,6 +15,7 @@ from typing import Any
 
 from baznashr.errors import StoreDamaged
 from baznashr_server.engine.corpus import LoadedCorpus, entry_of
+from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_LOADED_CORPORA, MAX_SNAPSHOT_COPY_BYTES, MIN_SNAPSHOT_DOCUMENTS
 from baznashr_server.profile import FA_1
@@ -30,13 +31,16 @@ LEAST_REST = 50
 
 
 class Tables:
-    def __init__(self, store: Store, folder: Path, snapshot_seconds: float) -> None:
+    def __init__(self, store: Store, folder: Path, snapshot_seconds: float, observer: Observer | None = None) -> None:
         self._store = store
         self._folder = folder / FOLDER
+        self._observer = observer or Silence()
         self._seconds = snapshot_seconds
         self._next = time.monotonic() + snapshot_seconds
         self._saved: dict[int, Mapping[str, Any]] = {}
         """The header of each corpus's snapshot, as far as this process wrote or read it."""
+        self._current: dict[int, float] = {}
+        """When each corpus's snapshot was last known to hold what its tables do, in seconds since 1970."""
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self._writing: Future[None] | None = None
 
@@ -70,6 +74,7 @@ class Tables:
             log.info("the tables of corpus %s are built anew: their snapshot is out of date", row.name)
             return None
         self._saved[row.corpus] = header
+        self._current[row.corpus] = self.path(row.corpus).stat().st_mtime
         return index
 
     def _header(self, corpus: int, last: int) -> dict[str, Any]:
@@ -107,6 +112,7 @@ class Tables:
             return False
         header = self._header(number, index.newest_row)
         if not self._differs(number, header):
+            self._current[number] = time.time()
             return False
         arrays = {name: array.copy() if copy else array for name, array in index.dump().items()}
 
@@ -122,15 +128,30 @@ class Tables:
         return saved is None or saved != {**saved, **header}
 
     def _write(self, corpus: int, header: Mapping[str, Any], arrays: snapshots.Arrays) -> None:
+        start, begun = time.perf_counter(), time.time()
         try:
             snapshots.write(self.path(corpus), header, arrays)
             self._saved[corpus] = header
+            self._current[corpus] = begun
         except OSError as error:
             log.warning("no snapshot of the tables was written: %s", error)
+        self._observer.snapshot(time.perf_counter() - start, written=self._saved.get(corpus) is header)
+
+    def snapshot_time(self, corpus: LoadedCorpus) -> float:
+        """Return when the corpus's snapshot last held what its tables do, in seconds since 1970.
+
+        0 where that is not known to have been; now where it needs none: its tables are small, or not in memory, whose
+        snapshot was written when they left it.
+        """
+        tables = corpus.tables
+        if tables is None or len(tables) < MIN_SNAPSHOT_DOCUMENTS:
+            return time.time()
+        return self._current.get(corpus.row.corpus, 0.0)
 
     def forget(self, corpus: int) -> None:
         """Remove the snapshot of a corpus that is no more, after one that is being written."""
         self._saved.pop(corpus, None)
+        self._current.pop(corpus, None)
         self._threads.submit(self.path(corpus).unlink, missing_ok=True)
 
     def keep_only(self, corpora: Iterable[int]) -> None:

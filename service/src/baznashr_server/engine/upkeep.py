@@ -7,6 +7,7 @@ import time
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import DeleteDropped, Expire, GiveBack
 from baznashr_server.engine.corpora import Corpora
+from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.writer import Work
 from baznashr_server.store.store import Store
@@ -24,11 +25,12 @@ MIN_FREE_PAGES = 1024
 class Upkeep:
     """For the writer's thread alone."""
 
-    def __init__(self, store: Store, bodies: BodyCache, corpora: Corpora, tables: Tables) -> None:
+    def __init__(self, store: Store, bodies: BodyCache, corpora: Corpora, tables: Tables, observer: Observer) -> None:
         self._store = store
         self._bodies = bodies
         self._corpora = corpora
         self._tables = tables
+        self._observer = observer
         self._next = 0.0
         self._next_erasure = 0.0
 
@@ -46,7 +48,7 @@ class Upkeep:
             self._next_erasure = time.monotonic() + ERASE_SECONDS
             self._store.erase_log()
         for corpus in self._corpora:
-            expire = Expire(self._store, self._bodies, corpus)
+            expire = Expire(self._store, self._bodies, corpus, self._observer)
             if expire.is_due():
                 return expire
         if self._store.is_dropping():

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -15,7 +16,7 @@ import apsw
 from baznashr.errors import BaznashrError, InternalError, ReadOnly, StoreDamaged, Unavailable
 from baznashr_server import failpoints
 from baznashr_server.engine.corpus import LoadedCorpus
-from baznashr_server.engine.observer import Observer
+from baznashr_server.engine.observer import Observer, Written
 from baznashr_server.index.corpus_index import Entry
 from baznashr_server.limits import MAX_QUEUED_WRITES
 from baznashr_server.store.store import Store
@@ -94,6 +95,9 @@ class Work(Protocol):
 class _Order:
     work: Work
     future: Future[object]
+    context: Context = field(default_factory=copy_context)
+    """Of the caller, in which the work is done, so that what is observed of it is known to be the caller's."""
+    ordered: float = field(default_factory=time.perf_counter)
 
 
 class Writer:
@@ -145,6 +149,11 @@ class Writer:
                     "Too many changes wait for the store.", reason="OVERLOADED", metadata={"retry_after_ms": "200"}
                 ) from None
         return order.future
+
+    @property
+    def waiting(self) -> int:
+        """Changes in the queue, roughly."""
+        return self._orders.qsize()
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
@@ -209,7 +218,7 @@ class Writer:
                 raise self._read_only()
             failpoints.reach("before_begin")
             self._store.begin()
-            answers = [self._apply(order.work, changes) for order in group]
+            answers = [order.context.run(self._apply, order.work, changes) for order in group]
             decided = time.perf_counter()
             failpoints.reach("before_commit")
             self._store.commit()
@@ -239,6 +248,10 @@ class Writer:
         self._observer.stage("commit", committed - decided)
         self._observer.stage("publish", time.perf_counter() - committed)
         self._observer.committed(sum(order.work.documents for order in group), committed - decided)
+        published = time.perf_counter()
+        for order in group:
+            times = Written(start - order.ordered, decided - start, committed - decided, published - committed)
+            order.context.run(self._observer.written, times)
 
     def _apply(self, work: Work, changes: Changes) -> object:
         """Return the answer of one change, or the error for which it alone was taken back."""

@@ -32,6 +32,8 @@ MAX_PASSAGE_POSTINGS = 50
 MAX_SOURCE_POSTINGS = 8
 """Documents of one source under one passage; a passage that more of its stories hold is boilerplate of that source."""
 PASSAGE_LIMITS = (MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS)
+SAMPLED_POSTINGS = 100_000
+"""Read to estimate how full buckets are, which takes some 10 ms."""
 RECOUNT_SHARE = 0.01
 """Of the documents that may change before boilerplate is counted anew, which takes 1.6 s for a million of them."""
 NO_TIME = np.iinfo(np.int64).min
@@ -183,6 +185,15 @@ class CorpusIndex:
     @property
     def dropped_postings(self) -> int:
         return self._bands.drops + self._passages.drops
+
+    def bucket_sizes(self) -> dict[str, dict[int, int]]:
+        """Estimate for bands and passages how many keys hold how many postings, from some of their partitions."""
+        sizes = {}
+        for name, postings in (("bands", self._bands), ("passages", self._passages)):
+            with self._lock:
+                sample = postings.sample(SAMPLED_POSTINGS)
+            sizes[name] = sample.key_sizes()
+        return sizes
 
     @property
     def boilerplate_passages(self) -> int:

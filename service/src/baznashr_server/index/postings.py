@@ -177,6 +177,24 @@ _EMPTY = _partitions(1)
 """What all empty multimaps share: a partition of one place is full, so the first insertion makes one of their own."""
 
 
+class Sample:
+    """Some partitions of a multimap, as they were."""
+
+    def __init__(self, partitions: list[U64]) -> None:
+        self._partitions = partitions
+
+    def key_sizes(self) -> dict[int, int]:
+        """Return how many keys of the multimap have how many slots, estimated where the sample is not all of it."""
+        sizes = np.zeros(1, np.int64)
+        for partition in self._partitions:
+            _, counts = np.unique(partition[partition != 0] >> np.uint64(32), return_counts=True)
+            found = np.bincount(counts)
+            sizes = np.pad(sizes, (0, max(0, found.size - sizes.size)))
+            sizes[: found.size] += found
+        scale = PARTITIONS / len(self._partitions)
+        return {size: round(int(sizes[size]) * scale) for size in np.flatnonzero(sizes).tolist()}
+
+
 class Postings:
     """The multimap. Not thread-safe: the corpus index locks around it."""
 
@@ -212,6 +230,13 @@ class Postings:
         slots = (entries[held] & np.uint64(0xFFFFFFFF)).astype(np.int64) - 1
         listed = np.stack([partitions[held], (entries[held] >> np.uint64(32)).astype(np.int64), rows[slots]], axis=1)
         return listed[np.lexsort(listed.T[::-1])]
+
+    def sample(self, entries: int) -> Sample:
+        """Return a copy of as many partitions as hold about *entries*; keys are spread over partitions by chance."""
+        wanted = PARTITIONS if self.entries <= entries else max(1, PARTITIONS * entries // self.entries)
+        chosen = range(0, PARTITIONS, PARTITIONS // wanted)
+        arrays = self.arrays
+        return Sample([(arrays.new if arrays.moved[p] else arrays.old)[p].copy() for p in chosen])
 
     def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Become the multimap that `dump` gave *arrays* of; they must be this one's alone and writable."""

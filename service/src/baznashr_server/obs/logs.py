@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TextIO
 
 import structlog
@@ -16,12 +17,19 @@ _MAX_CHAIN = 5
 _WITHHELD = "(withheld: may quote a text)"
 
 
-def configure(log_format: str, level: str, stream: TextIO = sys.stderr) -> None:
-    """Set up logging for the process; libraries' own lines take the same shape."""
+def configure(
+    log_format: str, level: str, stream: TextIO = sys.stderr, count: Callable[[str], None] | None = None
+) -> None:
+    """Set up logging for the process; libraries' own lines take the same shape.
+
+    Args:
+        count: Told the level of each line.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([_counting(count)] if count else []),
     ]
     structlog.configure(
         processors=[*shared, *_rendering(log_format, stream)],
@@ -50,6 +58,14 @@ def _rendering(log_format: str, stream: TextIO) -> list[structlog.typing.Process
     if log_format == "console":
         return [_exception_as_text, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     return [_exception_as_text, structlog.processors.JSONRenderer(ensure_ascii=False)]
+
+
+def _counting(count: Callable[[str], None]) -> structlog.typing.Processor:
+    def counted(_: object, __: str, event: EventDict) -> EventDict:
+        count(str(event["level"]))
+        return event
+
+    return counted
 
 
 def _withhold_quotes(_: object, __: str, event: EventDict) -> EventDict:

@@ -23,13 +23,56 @@ from prometheus_client import (
 from baznashr.types import Verdict
 from baznashr_server.engine.observer import LIMITS, STAGES
 from baznashr_server.limits import MAX_CANDIDATES
+from baznashr_server.obs.calls import CALL_STAGES
+from baznashr_server.profile import FA_1
 
 _RPC_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STAGE_SECONDS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _COMMIT_SECONDS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0)
 _COMMIT_DOCUMENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _CANDIDATES = (0, 1, 2, 4, 8, MAX_CANDIDATES)
+_LONG_SECONDS = (0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0)
 _WAIT_SECONDS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+REFUSALS = (
+    "BACKUPS_OFF",
+    "BACKUP_EXISTS",
+    "BACKUP_FAILED",
+    "BATCH_TOO_LARGE",
+    "CORPUS_EXISTS",
+    "CORPUS_NOT_FOUND",
+    "DOCUMENT_ID_REUSED",
+    "DOCUMENT_NOT_FOUND",
+    "DUPLICATE_DOCUMENT_ID",
+    "EMPTY_BATCH",
+    "EMPTY_TEXT",
+    "INTERNAL",
+    "INVALID_ARGUMENT",
+    "INVALID_CORPUS_NAME",
+    "INVALID_DOCUMENT_ID",
+    "INVALID_FIELD",
+    "INVALID_POLICY",
+    "INVALID_PUBLISHED_AT",
+    "INVALID_WINDOW",
+    "LIMIT_REACHED",
+    "MALFORMED_MESSAGE",
+    "MALFORMED_TEXT",
+    "OVERLOADED",
+    "PERMISSION_DENIED",
+    "QUOTA_EXCEEDED",
+    "READ_ONLY",
+    "SHUTTING_DOWN",
+    "STARTING",
+    "TEXT_NOT_KEPT",
+    "TEXT_TOO_LARGE",
+    "UNAUTHENTICATED",
+)
+"""Reasons of errors that the server answers with."""
+OTHER_REASON = "OTHER"
+
+
+START_PHASES = ("recovery", "warm_up")
 
 
 class Metrics:
@@ -50,8 +93,27 @@ class Metrics:
             ["service"],
             registry=self.registry,
         )
-        build = Gauge("baznashr_build_info", "Always 1.", ["version", "python", "grpc"], registry=self.registry)
-        build.labels(version("baznashr-server"), platform.python_version(), version("grpcio")).set(1)
+        self.log_lines = Counter(
+            "baznashr_log_lines_total", "Lines logged, by level.", ["level"], registry=self.registry
+        )
+        for level in LEVELS:
+            self.log_lines.labels(level)
+        self.start_seconds = Gauge(
+            "baznashr_start_seconds",
+            "Time of the start in seconds: recovery opens the store and fills the tables, warm_up readies the kernels.",
+            ["phase"],
+            registry=self.registry,
+        )
+        for phase in START_PHASES:
+            self.start_seconds.labels(phase)
+        build = Gauge(
+            "baznashr_build_info", "Always 1.", ["version", "python", "grpc", "profile"], registry=self.registry
+        )
+        build.labels(version("baznashr-server"), platform.python_version(), version("grpcio"), FA_1.name).set(1)
+
+    def count_line(self, level: str) -> None:
+        """Count a line of the log."""
+        self.log_lines.labels(level if level in LEVELS else LEVELS[-1]).inc()
 
 
 class RpcMetrics:
@@ -93,15 +155,48 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.running = Gauge("baznashr_calls_running", "Calls and stream items worked on.", registry=registry)
-        self.running_limit = Gauge("baznashr_calls_running_limit", "Most of them at once.", registry=registry)
+        self.running_limit = Gauge(
+            "baznashr_calls_running_limit", "Most calls and stream items worked on at once.", registry=registry
+        )
         self.waiting = Gauge("baznashr_calls_waiting", "Calls and stream items waiting.", registry=registry)
+        self.waiting_limit = Gauge(
+            "baznashr_calls_waiting_limit", "Calls that may wait; the next is refused.", registry=registry
+        )
         self.wait_seconds = Histogram(
             "baznashr_calls_wait_seconds", "Wait for a turn, in seconds.", buckets=_WAIT_SECONDS, registry=registry
         )
         self.refused = Counter("baznashr_calls_refused_total", "Calls refused as OVERLOADED.", registry=registry)
+        self.slow = Counter(
+            "baznashr_calls_slow_total",
+            "Calls and stream items over the slow-call threshold, by what took longest.",
+            ["stage"],
+            registry=registry,
+        )
         self.streams = Gauge("baznashr_streams_open", "Streams open.", registry=registry)
+        self.streams_limit = Gauge(
+            "baznashr_streams_limit", "Streams that may be open; the next is refused.", registry=registry
+        )
         self.workers = Gauge("baznashr_workers", "Threads that run the engine.", registry=registry)
         self.workers_busy = Gauge("baznashr_workers_busy", "Threads that are running it now.", registry=registry)
+        self.workers_waiting = Gauge(
+            "baznashr_workers_waiting", "Calls and stream items that wait for a thread.", registry=registry
+        )
+        self.worker_wait_seconds = Histogram(
+            "baznashr_workers_wait_seconds", "Wait for a thread, in seconds.", buckets=_WAIT_SECONDS, registry=registry
+        )
+        for stage in CALL_STAGES:
+            self.slow.labels(stage)
+        self.refusals = Counter(
+            "baznashr_refusals_total",
+            "Calls that ended in an error, by its reason; those without one of ours are counted as OTHER.",
+            ["reason"],
+            registry=registry,
+        )
+        self._reasons = {reason: self.refusals.labels(reason) for reason in (*REFUSALS, OTHER_REASON)}
+
+    def refuse(self, reason: str) -> None:
+        """Count a call that ended in an error for *reason*."""
+        self._reasons.get(reason, self._reasons[OTHER_REASON]).inc()
 
 
 class AccessMetrics:
@@ -178,7 +273,19 @@ class EngineMetrics:
             buckets=_COMMIT_DOCUMENTS,
             registry=registry,
         )
-        self.limits = Counter("baznashr_limit_hits_total", "Times a limit bit, by limit.", ["limit"], registry=registry)
+        self.write_wait_seconds = Histogram(
+            "baznashr_writes_wait_seconds",
+            "Wait of a change for the writer, in seconds.",
+            buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
+        self.limits = Counter(
+            "baznashr_limit_hits_total",
+            "Answers that a limit left something out of, by limit.",
+            ["limit"],
+            registry=registry,
+        )
+        self.upkeep = UpkeepMetrics(registry)
         self.shadow_differences = Counter(
             "baznashr_shadow_differences_total",
             "Judgements that a shadow policy would give otherwise; equal verdicts differ in what counts as repeated.",
@@ -196,3 +303,35 @@ class EngineMetrics:
                 self.shadow_differences.labels(verdict.value, shadow.value)
         for limit in LIMITS:
             self.limits.labels(limit)
+
+
+class UpkeepMetrics:
+    """What the store does beside its callers' work."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.expired = Counter(
+            "baznashr_expired_documents_total", "Documents deleted because they left their window.", registry=registry
+        )
+        self.last_expiry = Gauge(
+            "baznashr_last_expiry_timestamp_seconds",
+            "When expiry last deleted a document, since 1970; 0 where none was since the start.",
+            registry=registry,
+        )
+        self.snapshot_seconds = Histogram(
+            "baznashr_snapshot_seconds",
+            "Time of writing the tables of one corpus to disk, in seconds.",
+            buckets=_LONG_SECONDS,
+            registry=registry,
+        )
+        self.snapshot_failures = Counter(
+            "baznashr_snapshot_failures_total", "Snapshots that could not be written.", registry=registry
+        )
+        self.backup_seconds = Histogram(
+            "baznashr_backup_seconds",
+            "Time of one backup taken by the server, in seconds.",
+            buckets=_LONG_SECONDS,
+            registry=registry,
+        )
+        self.backup_failures = Counter(
+            "baznashr_backup_failures_total", "Backups that could not be taken by the server.", registry=registry
+        )

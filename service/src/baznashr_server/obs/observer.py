@@ -1,8 +1,10 @@
-"""Turns what the engine reports into metrics."""
+"""Turns what the engine reports into metrics, and into what the call it was for spent its time on."""
 
 from __future__ import annotations
 
 from baznashr.types import Judgement, Verdict
+from baznashr_server.engine.observer import STAGES, Written
+from baznashr_server.obs import calls
 from baznashr_server.obs.metrics import EngineMetrics
 
 
@@ -11,9 +13,11 @@ class MetricsObserver:
 
     def __init__(self, metrics: EngineMetrics) -> None:
         self._metrics = metrics
+        self._stages = {name: metrics.stages.labels(name) for name in STAGES}
 
     def stage(self, name: str, seconds: float) -> None:
-        self._metrics.stages.labels(name).observe(seconds)
+        self._stages[name].observe(seconds)
+        calls.add(name, seconds)
 
     def judged(self, judgement: Judgement) -> None:
         self._metrics.verdicts.labels(judgement.verdict.value).inc()
@@ -30,8 +34,26 @@ class MetricsObserver:
         self._metrics.commits.observe(seconds)
         self._metrics.commit_documents.observe(documents)
 
+    def written(self, times: Written) -> None:
+        self._metrics.write_wait_seconds.observe(times.waited)
+        calls.add_written(times)
+
     def limit_bit(self, limit: str) -> None:
         self._metrics.limits.labels(limit).inc()
 
     def shadow_differed(self, first: Verdict, second: Verdict) -> None:
         self._metrics.shadow_differences.labels(first.value, second.value).inc()
+
+    def expired(self, documents: int) -> None:
+        self._metrics.upkeep.expired.inc(documents)
+        self._metrics.upkeep.last_expiry.set_to_current_time()
+
+    def snapshot(self, seconds: float, *, written: bool) -> None:
+        self._metrics.upkeep.snapshot_seconds.observe(seconds)
+        if not written:
+            self._metrics.upkeep.snapshot_failures.inc()
+
+    def backup(self, seconds: float, *, taken: bool) -> None:
+        self._metrics.upkeep.backup_seconds.observe(seconds)
+        if not taken:
+            self._metrics.upkeep.backup_failures.inc()

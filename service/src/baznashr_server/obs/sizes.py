@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import GaugeMetricFamily
@@ -41,6 +42,15 @@ class SizesCollector(Collector):
             together = max if key == "largest_bucket" else sum
             family.add_metric([OTHERS], together([size[key] for size in others] or [0]))
             yield family
+        snapshots = GaugeMetricFamily(
+            "baznashr_index_snapshot_timestamp_seconds",
+            "When the tables' snapshot last held what they do, since 1970; 0 where it never did, now if none is due.",
+            labels=["corpus"],
+        )
+        for corpus in self._names:
+            snapshots.add_metric([corpus], sizes.get(corpus, {}).get("snapshot_time", time.time()))
+        snapshots.add_metric([OTHERS], min((size["snapshot_time"] for size in others), default=time.time()))
+        yield snapshots
         corpora = GaugeMetricFamily("baznashr_corpora", "Corpora, the default one included.")
         corpora.add_metric([], len(sizes))
         yield corpora

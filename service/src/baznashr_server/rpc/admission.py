@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 from baznashr.errors import Unavailable
+from baznashr_server.obs import calls
 from baznashr_server.obs.metrics import CallMetrics
 from baznashr_server.rpc.interception import Behaviour, Context, Interceptor
 from baznashr_server.rpc.methods import Method
@@ -38,6 +39,8 @@ class Admission:
         self.closing = asyncio.Event()
         """Set by ``close``; streams are to end then, which otherwise last for ever."""
         metrics.running_limit.set(running)
+        metrics.waiting_limit.set(waiting)
+        metrics.streams_limit.set(streams)
 
     @asynccontextmanager
     async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
@@ -68,7 +71,9 @@ class Admission:
         finally:
             self._waiting -= 1
             self._metrics.waiting.dec()
-        self._metrics.wait_seconds.observe(perf_counter() - arrived)
+        waited = perf_counter() - arrived
+        self._metrics.wait_seconds.observe(waited)
+        calls.add("turn", waited)
 
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[None]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, cast
@@ -12,11 +11,12 @@ from typing import Any, cast
 import grpc
 import structlog
 from prometheus_client import Counter
-from structlog.contextvars import bind_contextvars
 
 from baznashr.types import DEFAULT_CORPUS
 from baznashr_server import limits
+from baznashr_server.obs.calls import Call
 from baznashr_server.obs.metrics import RpcMetrics, code_label
+from baznashr_server.obs.watch import Watch
 from baznashr_server.rpc.errors import code_of
 from baznashr_server.rpc.interception import Behaviour, Context, Interceptor
 from baznashr_server.rpc.methods import METHODS, Method
@@ -30,8 +30,10 @@ _DOCUMENT_ID = {
     "DeleteDocument": attrgetter("document_id"),
     "ListCluster": attrgetter("document_id"),
     "CreateOverride": attrgetter("override.document_id"),
+    "StreamCheckTexts": attrgetter("item.document.id"),
+    "StreamIngestDocuments": attrgetter("document.id"),
 }
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class RpcMetricsInterceptor(Interceptor):
@@ -95,39 +97,50 @@ class _CountingContext:
 
 
 class CallLog(Interceptor):
-    """Gives each call a trace id, the caller's where it sends a ``traceparent``, and logs how it ended."""
+    """Gives each call a trace id, the caller's where it sends a ``traceparent``, watches it and logs how it ended."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
 
     def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
         async def logged(request: Any, context: Context) -> Any:
-            bind_contextvars(trace_id=_trace_id(context), method=method.name, **_subject(method, request))
-            begun = perf_counter()
-            try:
-                response = await behaviour(request, context)
-            except BaseException as error:
-                reason = getattr(error, "reason", "")
-                code = code_of(error, context).name
-                log.info("call failed", code=code, reason=reason, seconds=round(perf_counter() - begun, 6))
-                raise
-            log.debug("call", seconds=round(perf_counter() - begun, 6))
-            return response
+            call, headers = Call(method.service, method.name), _trace_context(context)
+            unary = method.type == "unary"
+            with self._watch.call(call, headers, subject_of(request)) if unary else self._watch.stream(call, headers):
+                try:
+                    response = await behaviour(request, context)
+                except BaseException as error:
+                    call.code, call.reason = code_of(error, context).name, getattr(error, "reason", "")
+                    log.info("call failed", code=call.code, reason=call.reason, seconds=call.seconds)
+                    raise
+                log.debug("call", seconds=call.seconds)
+                return response
 
         return logged
 
 
-def _subject(method: Method, request: Any) -> dict[str, str]:
-    """Name the corpus and the document of a call; an overlong id is left out, since it may be a text."""
+def subject_of(request: Any) -> dict[str, str]:
+    """Name the corpus and the document of a request; an overlong id is left out, since it may be a text."""
     try:
-        named = {"corpus": request.corpus or DEFAULT_CORPUS}
-        if method.name in _DOCUMENT_ID:
-            document_id = _DOCUMENT_ID[method.name](request)
-            named["document_id"] = document_id if len(document_id) <= limits.MAX_ID_BYTES else ""
-    except AttributeError:  # a stream, a request that names no corpus, or one that could not be decoded
+        named = {"corpus": _short(request.corpus or DEFAULT_CORPUS)}
+    except AttributeError:  # it names no corpus, or could not be decoded
         return {}
+    document_id = _DOCUMENT_ID.get(request.DESCRIPTOR.name.removesuffix("Request"))
+    if document_id is not None:
+        named["document_id"] = _short(document_id(request))
     return named
 
 
-def _trace_id(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == "traceparent" and isinstance(value, str) and (found := _TRACEPARENT.fullmatch(value)):
-            return found[1]
-    return uuid.uuid4().hex
+def _short(name: str) -> str:
+    return name if len(name) <= limits.MAX_ID_BYTES else ""
+
+
+def _trace_context(context: Context) -> Mapping[str, str]:
+    """Return the headers of a W3C trace context; none where it is malformed."""
+    headers = {
+        key: value
+        for key, value in context.invocation_metadata() or ()
+        if key in {"traceparent", "tracestate"} and isinstance(value, str)
+    }
+    return headers if _TRACEPARENT.fullmatch(headers.get("traceparent", "")) else {}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from time import perf_counter
 
 from baznashr.errors import Unavailable
 from baznashr_server.engine import Engine
+from baznashr_server.obs import calls
 from baznashr_server.obs.metrics import CallMetrics
 from baznashr_server.rpc.admission import shutting_down
 
@@ -20,6 +23,8 @@ class Runner:
         self._engine: Engine | None = None
         self._absence = Unavailable("The server is starting.", reason="STARTING", metadata={"retry_after_ms": "500"})
         self._busy = metrics.workers_busy
+        self._waits = metrics.worker_wait_seconds
+        metrics.workers_waiting.set_function(self._threads._work_queue.qsize)  # noqa: SLF001 - nothing public says it
         metrics.workers.set(workers)
 
     def attach(self, engine: Engine) -> None:
@@ -40,12 +45,15 @@ class Runner:
 
     async def run[Request, Answer](self, function: Callable[[Engine, Request], Answer], request: Request) -> Answer:
         """Return what *function* makes of *request*. A call cancelled while it waits for a thread never starts."""
-        work = self._threads.submit(self._run, function, self.engine, request)
+        work = self._threads.submit(copy_context().run, self._run, function, self.engine, request, perf_counter())
         return await asyncio.wrap_future(work)
 
     def _run[Request, Answer](
-        self, function: Callable[[Engine, Request], Answer], engine: Engine, request: Request
+        self, function: Callable[[Engine, Request], Answer], engine: Engine, request: Request, submitted: float
     ) -> Answer:
+        waited = perf_counter() - submitted
+        self._waits.observe(waited)
+        calls.add("thread", waited)
         with self._busy.track_inprogress():
             return function(engine, request)
 

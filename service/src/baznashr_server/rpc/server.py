@@ -19,6 +19,7 @@ from baznashr_server import limits
 from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import Metrics
+from baznashr_server.obs.watch import NoTracing, Tracing, Watch
 from baznashr_server.rpc.access import Access, Doorstep, Guard
 from baznashr_server.rpc.admin import AdminServicer
 from baznashr_server.rpc.admission import Admission, AdmissionInterceptor
@@ -50,12 +51,15 @@ _OPTIONS = (
 class Server:
     """Answers from ``start`` on, NOT_SERVING until it is given the engine by ``serve``. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, protection: Protection, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, protection: Protection, metrics: Metrics, tracing: Tracing | None = None
+    ) -> None:
         self._settings = settings
         self._renewal = Renewal(settings.secrets, protection, metrics.access)
         self._guard = Guard(self._renewal.keeper, settings.tls_client_names, metrics.access)
         self._is_secure = protection.certificates is not None
         self._metrics = metrics
+        self._watch = Watch(settings.slow_call_seconds, metrics.calls, tracing or NoTracing())
         self._health = Health(SERVICES, metrics.serving)
         self._runner = Runner(settings.workers, metrics.calls)
         self._admission = Admission(
@@ -88,7 +92,7 @@ class Server:
         interceptors = [  # outermost first; new ones for each server, since they keep what that server offers
             Doorstep(self._guard),
             Errors(),
-            CallLog(),
+            CallLog(self._watch),
             RpcMetricsInterceptor(self._metrics.rpc),
             Decoding(),
             Access(self._guard),

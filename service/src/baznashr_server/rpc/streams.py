@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
-from baznashr.status import status_from_error
+from baznashr.status import CODE_NAMES, status_from_error
 from baznashr.types import Judgement
 from baznashr.v1 import stream_pb2
 from baznashr.wire import judgement_to_message
+from baznashr_server.obs import watch
 from baznashr_server.rpc.access import RefusedItem
 from baznashr_server.rpc.admission import shutting_down
 from baznashr_server.rpc.errors import answerable
+from baznashr_server.rpc.observation import subject_of
 
 
 class Item(Protocol):
@@ -63,10 +65,13 @@ async def answers[AnyItem: Item](
 async def _answer[AnyItem: Item](
     item: AnyItem, judge: Callable[[AnyItem], Awaitable[Judgement]]
 ) -> stream_pb2.StreamItem:
-    try:
-        if isinstance(item, RefusedItem):
-            raise item.error
-        judgement = await judge(item)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's
-        return stream_pb2.StreamItem(sequence=item.sequence, error=status_from_error(answerable(error)))
+    with watch.item(item.sequence, subject_of(item)) as call:
+        try:
+            if isinstance(item, RefusedItem):
+                raise item.error
+            judgement = await judge(item)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's
+            status = status_from_error(answerable(error))
+            call.code, call.reason = CODE_NAMES[status.code], getattr(error, "reason", "")
+            return stream_pb2.StreamItem(sequence=item.sequence, error=status)
     return stream_pb2.StreamItem(sequence=item.sequence, judgement=judgement_to_message(judgement))

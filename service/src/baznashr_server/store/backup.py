@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
@@ -14,6 +14,8 @@ from baznashr_server.profile import Profile
 from baznashr_server.store.folder import DATABASE, LOCK, DataFolder, sync_folder
 from baznashr_server.store.schema import VFS, check, connect
 
+LAST_BACKUP = "last-backup"
+"""Empty file of a data folder; its time is that of the last backup taken of it, whoever took it."""
 PAGES_A_STEP = 512
 """4 MiB between two reports of progress."""
 
@@ -60,7 +62,18 @@ def backup_folder(data: Path, target: Path, progress: Progress | None = None) ->
     """
     if not (data / DATABASE).is_file():
         raise StoreError(f"{data} holds no store", reason="NO_STORE")
-    return copy_database(data / DATABASE, target, progress)
+    size = copy_database(data / DATABASE, target, progress)
+    with suppress(OSError):  # whoever may only read the folder may still back it up
+        (data / LAST_BACKUP).touch(0o600)
+    return size
+
+
+def last_backup(data: Path) -> float | None:
+    """Return when the last backup of a data folder was taken, in seconds since 1970; None where none is known."""
+    try:
+        return (data / LAST_BACKUP).stat().st_mtime
+    except OSError:
+        return None
 
 
 def _copy(reader: apsw.Connection, target: Path, progress: Progress | None) -> None:

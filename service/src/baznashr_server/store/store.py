@@ -24,6 +24,9 @@ _DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
 _INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"
 _AGE = "published IS NULL, coalesce(published, arrived)"
 """The oldest first; documents of unknown publish time after all others."""
+_LONG_COLUMNS = ("id", "source", "title", "url", "labels", "text", "signature", "passages", "judgement")
+_SHORT_COLUMNS_BYTES = 80
+"""Of the other columns and the row's header, some."""
 _DOCUMENT_VALUES = attrgetter(*(field.name for field in fields(DocumentRow)))
 _SELECT_DOCUMENT = f"SELECT {_DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
@@ -321,6 +324,23 @@ class Store:
     def count_members(self, cluster: int) -> int:
         ((count,),) = self._rows(f"cluster {cluster}", "SELECT count(*) FROM documents WHERE cluster=?", (cluster,))
         return int(count)
+
+    def cluster_sizes(self) -> dict[int, dict[int, int]]:
+        """Return by corpus how many clusters have how many members."""
+        sized = "SELECT cluster, count(*) AS members FROM documents GROUP BY cluster"
+        sql = f"SELECT corpus, members, count(*) FROM ({sized}) JOIN clusters USING (cluster) GROUP BY corpus, members"  # noqa: S608 - our own names
+        sizes: dict[int, dict[int, int]] = {}
+        for corpus, members, count in self._rows("the clusters", sql):
+            sizes.setdefault(corpus, {})[members] = count
+        return sizes
+
+    def estimated_row_bytes(self, corpus: int, documents: int, sample: int) -> int:
+        """Estimate the bytes of a corpus's rows by those of *sample* of its *documents*, taken at random."""
+        columns = " + ".join(f"coalesce(length({name}), 0)" for name in _LONG_COLUMNS)
+        some = "SELECT row FROM documents WHERE corpus=? ORDER BY random() LIMIT ?"
+        sql = f"SELECT avg({columns}) FROM documents WHERE row IN ({some})"  # noqa: S608 - our own names
+        ((mean,),) = self._rows("the sizes of documents", sql, (corpus, sample))
+        return round(documents * ((mean or 0) + _SHORT_COLUMNS_BYTES))
 
     def put_override(self, row: OverrideRow) -> None:
         self._writer.execute("INSERT OR REPLACE INTO overrides VALUES(?, ?, ?, ?, ?, ?)", astuple(row))

@@ -1,0 +1,107 @@
+"""What operators ask of an open store: sizes on disk, queues, a census of its content, backups."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from baznashr_server.engine import tables
+from baznashr_server.engine.corpora import Corpora
+from baznashr_server.engine.observer import Observer
+from baznashr_server.engine.writer import Writer
+from baznashr_server.limits import MAX_QUEUED_WRITES
+from baznashr_server.store.backup import Progress, backup_folder, last_backup
+from baznashr_server.store.folder import DATABASE
+from baznashr_server.store.store import Store
+
+SAMPLED_ROWS = 64
+"""Documents of a corpus by which the size of all its rows is estimated."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A data folder on its disk. Sizes are in bytes."""
+
+    files: Mapping[str, int]
+    """Of the database, its log and the snapshots of the tables."""
+    disk_size: int
+    disk_free: int
+    """That the service may use."""
+    last_backup: float | None
+    """In seconds since 1970; None where none is known."""
+
+
+@dataclass(frozen=True)
+class Census:
+    """One corpus, counted as a whole."""
+
+    clusters: Mapping[int, int]
+    """How many clusters have how many documents."""
+    buckets: Mapping[str, Mapping[int, int]]
+    """By table (bands, passages): how many keys have how many entries, estimated; empty while not in memory."""
+    row_bytes: int
+    """Of the rows of all documents, estimated."""
+
+
+class Operations:
+    def __init__(self, folder: Path, store: Store, corpora: Corpora, writer: Writer, observer: Observer) -> None:
+        self._folder = folder
+        self._store = store
+        self._corpora = corpora
+        self._writer = writer
+        self._observer = observer
+
+    @property
+    def writes(self) -> tuple[int, int]:
+        """How many changes wait for the writer, and how many may."""
+        return self._writer.waiting, MAX_QUEUED_WRITES
+
+    def storage(self) -> Storage:
+        return storage(self._folder)
+
+    def census(self) -> Mapping[str, Census]:
+        """Count every corpus, by one pass over an index of the database: seconds for millions of documents."""
+        clusters = self._store.cluster_sizes()
+        return {
+            corpus.name: Census(
+                clusters=clusters.get(corpus.row.corpus, {}),
+                buckets={} if corpus.tables is None else corpus.tables.bucket_sizes(),
+                row_bytes=self._store.estimated_row_bytes(corpus.row.corpus, corpus.documents, SAMPLED_ROWS),
+            )
+            for corpus in self._corpora
+        }
+
+    def backup(self, target: Path, progress: Progress | None) -> int:
+        start = time.perf_counter()
+        taken = False
+        try:
+            size = backup_folder(self._folder, target, progress)
+            taken = True
+        finally:
+            self._observer.backup(time.perf_counter() - start, taken=taken)
+        return size
+
+
+def storage(folder: Path) -> Storage:
+    """Look at a data folder, in use or not.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    disk = shutil.disk_usage(folder)
+    files = {
+        "database": _size(folder / DATABASE),
+        "log": _size(folder / f"{DATABASE}-wal"),
+        "snapshots": sum(map(_size, (folder / tables.FOLDER).glob("*"))),
+    }
+    return Storage(files, disk.total, disk.free, last_backup(folder))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # replaced or removed a moment ago
+        return 0
