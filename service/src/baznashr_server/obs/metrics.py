@@ -261,24 +261,7 @@ class EngineMetrics:
             buckets=_CANDIDATES,
             registry=registry,
         )
-        self.commits = Histogram(
-            "baznashr_commit_seconds",
-            "Time of one durable group commit, in seconds.",
-            buckets=_COMMIT_SECONDS,
-            registry=registry,
-        )
-        self.commit_documents = Histogram(
-            "baznashr_commit_documents",
-            "Documents that shared one commit.",
-            buckets=_COMMIT_DOCUMENTS,
-            registry=registry,
-        )
-        self.write_wait_seconds = Histogram(
-            "baznashr_writes_wait_seconds",
-            "Wait of a change for the writer, in seconds.",
-            buckets=_WAIT_SECONDS,
-            registry=registry,
-        )
+        self.writes = WriteMetrics(registry)
         self.limits = Counter(
             "baznashr_limit_hits_total",
             "Answers that a limit left something out of, by limit.",
@@ -303,6 +286,30 @@ class EngineMetrics:
                 self.shadow_differences.labels(verdict.value, shadow.value)
         for limit in LIMITS:
             self.limits.labels(limit)
+
+
+class WriteMetrics:
+    """Group commits."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.commits = Histogram(
+            "baznashr_commit_seconds",
+            "Time of one durable group commit, in seconds.",
+            buckets=_COMMIT_SECONDS,
+            registry=registry,
+        )
+        self.commit_documents = Histogram(
+            "baznashr_commit_documents",
+            "Documents that shared one commit.",
+            buckets=_COMMIT_DOCUMENTS,
+            registry=registry,
+        )
+        self.write_wait_seconds = Histogram(
+            "baznashr_writes_wait_seconds",
+            "Wait of a change for the writer, in seconds.",
+            buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
 
 
 class UpkeepMetrics:

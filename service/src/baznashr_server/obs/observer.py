@@ -31,11 +31,11 @@ class MetricsObserver:
         self._metrics.verified.observe(verified)
 
     def committed(self, documents: int, seconds: float) -> None:
-        self._metrics.commits.observe(seconds)
-        self._metrics.commit_documents.observe(documents)
+        self._metrics.writes.commits.observe(seconds)
+        self._metrics.writes.commit_documents.observe(documents)
 
     def written(self, times: Written) -> None:
-        self._metrics.write_wait_seconds.observe(times.waited)
+        self._metrics.writes.write_wait_seconds.observe(times.waited)
         calls.add_written(times)
 
     def limit_bit(self, limit: str) -> None:
