@@ -14,6 +14,7 @@ import typer
 
 from baznashr.errors import BaznashrError
 from baznashr_server.cli import folder
+from baznashr_server.cli.bulk import bulk
 from baznashr_server.settings import Settings, SettingsError, load
 from baznashr_server.tune import cli as tune
 
@@ -143,6 +144,7 @@ def new_token(
 for command in (folder.verify, folder.backup, folder.restore, folder.export, folder.reindex):
     app.command()(command)
 app.command("import")(folder.import_)
+app.command()(bulk)
 app.command()(tune.tune)
 app.command()(tune.export_overrides)
 

@@ -21,21 +21,21 @@ SOME_WRONG = 3
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="The data folder.")]
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def failing(message: str, code: int) -> NoReturn:
     for line in message.splitlines():
         print(f"baznashr-server: {line}", file=sys.stderr)
     raise typer.Exit(code)
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
     """End the process with a sentence and code 1 where the work cannot be done."""
     try:
         yield
     except BaznashrError as error:
-        _fail(f"{error.field}: {error.message}" if error.field else error.message, 1)
+        failing(f"{error.field}: {error.message}" if error.field else error.message, 1)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        failing("interrupted", 130)
 
 
 class _Progress:
@@ -59,7 +59,7 @@ def verify(
 
     Exit code 0: it is sound, or everything was repaired. 1: it could not be checked. 3: faults remain.
     """
-    with _failures():
+    with failures():
         from baznashr_server.engine.verify import verify as check  # noqa: PLC0415 - takes a second, see above
 
         report = check(data, repair=repair, progress=_Progress())
@@ -76,7 +76,7 @@ def verify(
 
 def backup(data: Data, file: Annotated[Path, typer.Argument(metavar="FILE", help="The new file.")]) -> None:
     """Copy a store to one file, as it is at this moment; a server may go on writing to it."""
-    with _failures():
+    with failures():
         from baznashr_server.store.backup import backup_folder  # noqa: PLC0415 - see above
 
         report = _Progress()
@@ -89,7 +89,7 @@ def restore(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The data folder to make; new or empty.")],
 ) -> None:
     """Make a data folder from a backup, once the whole of it was found sound."""
-    with _failures():
+    with failures():
         from baznashr_server.profile import FA_1  # noqa: PLC0415 - see above
         from baznashr_server.store.backup import restore_database  # noqa: PLC0415
 
@@ -104,7 +104,7 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The new file: .jsonl, .jsonl.gz, .jsonl.zst, .parquet.")],
 ) -> None:
     """Write a corpus with its judgements to a file; a server may go on writing to the folder."""
-    with _failures():
+    with failures():
         from baznashr_server.bulk.transfer import export_corpus  # noqa: PLC0415 - see above
 
         written = export_corpus(data, corpus, out, progress=_Progress())
@@ -121,7 +121,7 @@ def import_(
 
     Exit code 0: all were taken. 1: the import could not be done. 3: some were refused and left out.
     """
-    with _failures():
+    with failures():
         from baznashr_server.bulk.transfer import import_corpus  # noqa: PLC0415 - see above
 
         done = import_corpus(data, corpus, source, replace=replace, progress=_Progress())
@@ -144,7 +144,7 @@ def reindex(
 
     Interrupted, it goes on where it stopped.
     """
-    with _failures():
+    with failures():
         from baznashr_server.engine.reindex import reindex as renew  # noqa: PLC0415 - see above
 
         documents, changed = renew(data, profile, progress=_Progress())

@@ -39,7 +39,7 @@ class Moment:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def _rows(self, sql: str, values: tuple[int, ...] = ()) -> Iterator[tuple[apsw.SQLiteValue, ...]]:
+    def _rows(self, sql: str, values: tuple[int | str, ...] = ()) -> Iterator[tuple[apsw.SQLiteValue, ...]]:
         try:
             yield from self._connection.execute(sql, values)
         except DAMAGE as error:
@@ -52,6 +52,15 @@ class Moment:
     def count(self, corpus: int) -> int:
         ((count,),) = self._rows("SELECT count(*) FROM documents WHERE corpus=?", (corpus,))
         return int(str(count))
+
+    def canonical_of(self, corpus: int, document_id: str) -> str:
+        """Return the id of the canonical document of a stored document's cluster."""
+        sql = (
+            "SELECT centre.id FROM documents AS member JOIN clusters USING (cluster)"
+            " JOIN documents AS centre ON centre.row = clusters.canonical WHERE member.corpus=? AND member.id=?"
+        )
+        found = [str(name) for (name,) in self._rows(sql, (corpus, document_id))]
+        return found[0] if found else document_id
 
     def documents(self, corpus: int) -> Iterator[DocumentRow]:
         """Yield the corpus's documents in order of arrival."""

@@ -1,0 +1,143 @@
+"""Lines and CSV records of files that may be damaged anywhere: what is broken is named, and nothing else is lost."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+MAX_LINE_BYTES = 64 << 20
+"""Of one line, or one record of a CSV file: the longest text allowed, escaped, many times over. Longer ones are passed
+over unread."""
+MAX_RECORD_LINES = 10_000
+"""Lines that a quoted CSV field may run over; a quote left open ends there instead of at the end of the file."""
+TOO_LONG = None
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield the same text as UTF-8, without a byte order mark; what no UTF-8 file should hold is left as it is."""
+    first = True
+    decoder: codecs.IncrementalDecoder | None = None
+    for chunk in chunks:
+        if first:
+            marked = next((name for bom, name in BOMS.items() if chunk.startswith(bom)), encoding)
+            if marked not in {"utf-8", "utf-8-sig"}:
+                decoder = codecs.getincrementaldecoder(marked)("replace")
+            first = False
+            yield decoder.decode(chunk).encode() if decoder else chunk.removeprefix(codecs.BOM_UTF8)
+        else:
+            yield decoder.decode(chunk).encode() if decoder else chunk
+
+
+def lines(chunks: Iterable[bytes]) -> Iterator[list[bytes | None]]:
+    """Yield lines without their ends, some at a time; None stands for one that is too long.
+
+    A line that *chunks* breaks off by an error is not yielded.
+    """
+    begun: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        parts = chunk.split(b"\n")
+        if len(parts) == 1:
+            size += len(chunk)
+            begun = [*begun, chunk] if size <= MAX_LINE_BYTES else []
+            continue
+        size += len(parts[0])
+        done: list[bytes | None] = [*parts[:-1]]
+        done[0] = b"".join([*begun, parts[0]]) if size <= MAX_LINE_BYTES else TOO_LONG
+        yield done
+        begun, size = [parts[-1]], len(parts[-1])
+    if size:
+        yield [b"".join(begun) if size <= MAX_LINE_BYTES else TOO_LONG]
+
+
+class CsvRecord(NamedTuple):
+    line: int
+    """The first of the record, from 1."""
+    cells: list[str] | None
+    fault: str
+
+
+def delimiter_of(header: str) -> str:
+    """Return what separates the columns of a header line."""
+    return max(",;\t|", key=header.count)
+
+
+class _Source:
+    """Lines for csv.reader, which asks for one after the other; those of a record that failed can be put back."""
+
+    def __init__(self, blocks: Iterator[list[bytes | None]]) -> None:
+        self._blocks = blocks
+        self._waiting: deque[bytes | None] = deque()
+        self.taken: list[bytes] = []
+        self.line = 0
+        """The last one taken."""
+        self.error: Exception | None = None
+
+    def __iter__(self) -> _Source:
+        return self
+
+    def __next__(self) -> str:
+        if len(self.taken) > MAX_RECORD_LINES:
+            raise csv.Error(f"a quoted field runs over more than {MAX_RECORD_LINES} lines")
+        while not self._waiting:
+            try:
+                self._waiting.extend(next(self._blocks))
+            except StopIteration:
+                raise
+            except Exception as error:  # kept: csv.reader would take what it has for a whole record
+                self.error = error
+                raise StopIteration from error
+        line = self._waiting.popleft()
+        self.line += 1
+        if line is TOO_LONG:
+            self.taken.append(b"")
+            raise csv.Error(f"the line has more than {MAX_LINE_BYTES} bytes")
+        self.taken.append(line)
+        return line.decode("utf-8", "surrogateescape") + "\n"
+
+    def put_back_all_but_one(self) -> None:
+        self._waiting.extendleft(reversed(self.taken[1:]))
+        self.line -= len(self.taken) - 1
+
+
+def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> Iterator[CsvRecord]:
+    """Yield the records of a CSV file, its header first; bytes that are no UTF-8 become lone surrogates.
+
+    After a record that cannot be read, reading goes on at its second line.
+
+    Raises:
+        Whatever *blocks* raises, once all records before were yielded.
+    """
+    csv.field_size_limit(MAX_LINE_BYTES)
+    source = _Source(blocks)
+    dialect = delimiter
+    while True:
+        source.taken.clear()
+        try:
+            if not dialect:
+                first = next(source)
+                dialect = delimiter_of(first)
+                source.put_back_all_but_one()
+                source._waiting.appendleft(source.taken[0])  # noqa: SLF001 - its other half
+                source.line -= 1
+                continue
+            cells = next(csv.reader(source, delimiter=dialect, strict=True))
+        except StopIteration:
+            break
+        except csv.Error as error:
+            if source.error is not None:
+                break
+            line = source.line - len(source.taken) + 1
+            source.put_back_all_but_one()
+            yield CsvRecord(line, None, f"The record is no CSV: {error}.")
+            continue
+        if source.error is not None:
+            break
+        if cells:
+            yield CsvRecord(source.line - len(source.taken) + 1, cells, "")
+    if source.error is not None:
+        raise source.error

@@ -1,0 +1,73 @@
+"""What a run is asked to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from baznashr.errors import InvalidArgument
+from baznashr.types import DEFAULT_CORPUS
+from baznashr_server.bulk.inputs import Form
+from baznashr_server.bulk.settling import Keep
+
+TEHRAN = "Asia/Tehran"
+
+
+@dataclass(frozen=True)
+class Options:
+    inputs: tuple[str, ...]
+    out: Path
+    form: Form | None = None
+    """Of files whose names do not say it."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """Names given for `id`, `text`, `title`, `url`, `source` and `time`; the others are guessed."""
+    zone: str = TEHRAN
+    """Of publish times that name none."""
+    encoding: str = "utf-8"
+    keep: Keep = Keep.EARLIEST
+    clean: bool = False
+    """Write kept texts without their second copies."""
+    sample: int = 0
+    """Judge the first so many articles of the order alone; all with 0."""
+    source_ranks: tuple[str, ...] = ()
+    against: Path | None = None
+    build: Path | None = None
+    corpus: str = DEFAULT_CORPUS
+    dry_run: bool = False
+    """Say what would be read and how, and leave nothing."""
+    memory: int | None = None
+    """Bytes it may take; what is free without it."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that may change the result, as JSON holds it."""
+        values = {name: value for name, value in asdict(self).items() if name not in {"out", "memory", "dry_run"}}
+        values["zone"] = str(self.zone)
+        return dict(json.loads(json.dumps(values, default=str)))
+
+    def timezone(self) -> ZoneInfo:
+        """Return the zone of times that name none.
+
+        Raises:
+            InvalidArgument: There is no such zone.
+        """
+        try:
+            return ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InvalidArgument(f"There is no time zone {self.zone!r}.", field="timezone") from None
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            InvalidArgument: Something does not.
+        """
+        if self.keep is Keep.SOURCE_RANK and not self.source_ranks:
+            raise InvalidArgument("--keep source-rank needs --source-ranks, the most trusted first.")
+        if self.against and self.source_ranks and self.keep is not Keep.SOURCE_RANK:
+            raise InvalidArgument("With --against the ranks of sources are those of the store's policy.")
+        if self.sample < 0:
+            raise InvalidArgument("The sample must be a number of articles.")

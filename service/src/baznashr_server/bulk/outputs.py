@@ -1,0 +1,138 @@
+"""The tables that a run leaves: judgements, clusters, edges and duplicates."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from baznashr_server.bulk.columns import CLUSTERS, EDGES, JUDGEMENTS, TIME, in_terms_of
+from baznashr_server.bulk.judging import segments
+from baznashr_server.bulk.settling import Judged, Settlement
+
+DUPLICATES = (
+    "id", "kept_id", "cluster", "verdict", "reason", "similarity", "containment", "new_share", "source", "published_at",
+    "url", "title",
+)  # fmt: skip
+_TABLE = """
+CREATE TABLE duplicates(
+    id TEXT PRIMARY KEY, kept_id TEXT NOT NULL, cluster TEXT NOT NULL, verdict TEXT NOT NULL, reason TEXT NOT NULL,
+    similarity REAL, containment REAL, new_share REAL, source TEXT, published_at TEXT, url TEXT, title TEXT
+) WITHOUT ROWID;
+"""
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give the path of a file to write, which gets the name *path* once it is whole."""
+    part = path.with_name(path.name + ".partial")
+    part.unlink(missing_ok=True)
+    yield part
+    part.replace(path)
+
+
+def write_judgements(path: Path, folder: Path, settlement: Settlement, copies: NDArray[np.int32]) -> None:
+    start = 0
+    with whole(path) as part, pq.ParquetWriter(part, JUDGEMENTS, compression="zstd") as writer:
+        for source in segments(folder):
+            table = pq.read_table(source)
+            rows = slice(start, start + table.num_rows)
+            settled: dict[str, Any] = {
+                "copies": pa.array(copies[rows]),
+                "cluster": settlement.cluster[rows],
+                "cluster_size": pa.array(settlement.size[rows]),
+                "kept": pa.array(settlement.kept[rows]),
+                "kept_id": settlement.kept_id[rows],
+            }
+            for name, column in settled.items():
+                table = table.append_column(name, column)
+            if table.num_rows:
+                writer.write_table(in_terms_of(table, JUDGEMENTS), row_group_size=table.num_rows)
+            start = rows.stop
+
+
+def write_edges(path: Path, folder: Path) -> None:
+    with whole(path) as part, pq.ParquetWriter(part, EDGES, compression="zstd") as writer:
+        for source in segments(folder):
+            table = pq.read_table(source.with_suffix(".edges"))
+            if table.num_rows:
+                writer.write_table(in_terms_of(table, EDGES), row_group_size=table.num_rows)
+
+
+def write_clusters(path: Path, judged: Judged, settlement: Settlement) -> int:
+    """Write the clusters of more than one document, the largest first, by name where equal; return how many."""
+    rows = np.flatnonzero(settlement.size > 1)
+    number = settlement.number[rows]
+    rows = rows[np.argsort(number, kind="stable")]
+    number = settlement.number[rows]
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(number) != 0])) if rows.size else np.empty(0, np.int64)
+    ends = np.append(starts[1:], rows.size)
+    names = settlement.cluster.take(pa.array(rows[starts]))
+    order = pc.sort_indices(
+        pa.table({"size": ends - starts, "cluster": names}),
+        sort_keys=[("size", "descending"), ("cluster", "ascending")],
+    ).to_numpy()
+    repeated = judged.column("repeated").to_numpy(zero_copy_only=False)
+    sources = judged.column("source").indices.to_numpy()
+    times = judged.column("published_at").cast(pa.int64())
+    ids = judged.column("id")
+    with whole(path) as part, pq.ParquetWriter(part, CLUSTERS, compression="zstd") as writer:
+        for some in np.array_split(order, max(1, order.size // 4096)):
+            members = [rows[starts[i] : ends[i]] for i in some]
+            known = [times.take(pa.array(m)).drop_null() for m in members]
+            columns: list[Any] = [
+                names.take(pa.array(some)),
+                [len(m) for m in members],
+                [int(repeated[m].sum()) for m in members],
+                [np.unique(sources[m]).size for m in members],
+                pa.array([pc.min(t).as_py() for t in known], pa.int64()).cast(TIME),
+                pa.array([pc.max(t).as_py() for t in known], pa.int64()).cast(TIME),
+                settlement.kept_id.take(pa.array([int(m[0]) for m in members], pa.int64())),
+                [ids.take(pa.array(m)).to_pylist() for m in members],
+            ]
+            arrays = [
+                c if isinstance(c, pa.Array) else pa.array(c, f.type) for c, f in zip(columns, CLUSTERS, strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=CLUSTERS))
+    return int(order.size)
+
+
+def _duplicates(judgements: Path) -> Iterator[list[tuple[Any, ...]]]:
+    with pq.ParquetFile(judgements) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group, columns=[*DUPLICATES, "kept"])
+            table = table.filter(pc.invert(table.column("kept"))).select(DUPLICATES)
+            columns = table.to_pydict()
+            columns["published_at"] = [t.isoformat() if t else None for t in columns["published_at"]]
+            yield list(zip(*columns.values(), strict=True))
+
+
+def write_duplicates(folder: Path, judgements: Path) -> int:
+    """Write the documents that are not kept as a CSV file and as a SQLite database; return how many."""
+    total = 0
+    with (
+        whole(folder / "duplicates.csv") as listed,
+        whole(folder / "duplicates.sqlite") as database,
+        listed.open("w", encoding="utf-8", newline="") as lines,
+        closing(sqlite3.connect(database, isolation_level=None)) as connection,
+    ):
+        writer = csv.writer(lines, lineterminator="\n")
+        writer.writerow(DUPLICATES)
+        connection.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {_TABLE}")
+        connection.execute("BEGIN")
+        for rows in _duplicates(judgements):
+            writer.writerows(rows)
+            connection.executemany(f"INSERT INTO duplicates VALUES({', '.join('?' * len(DUPLICATES))})", rows)
+            total += len(rows)
+        connection.execute("CREATE INDEX duplicates_by_cluster ON duplicates(cluster)")
+        connection.execute("COMMIT")
+    return total

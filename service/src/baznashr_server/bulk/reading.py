@@ -1,0 +1,313 @@
+"""Rows of input files as documents, or as what is wrong with them.
+
+What a row was, its payload, goes with it: JSON for rows of text files, all columns for rows of Parquet files. From the
+payload the document is read again when its turn comes, and the kept set is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+from itertools import islice
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from baznashr.errors import BaznashrError
+from baznashr.types import Document
+from baznashr_server.bulk.inputs import Form, Input, Unreadable, chunks
+from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
+from baznashr_server.bulk.mapping import Fields, document_of
+from baznashr_server.engine.validation import check_document, check_letters
+from baznashr_server.text.canonical import canonicalise
+
+RAW = pa.schema([pa.field("raw", pa.large_binary())])
+"""Payload of rows of text files."""
+PIECE = 256
+"""Rows handled at once."""
+BROKEN, ENCODING, TOO_LONG, UNREADABLE = "BROKEN_ROW", "BAD_ENCODING", "ROW_TOO_LARGE", "UNREADABLE_FILE"
+_LETTERS = frozenset("اآبپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيكaeiourtnsEAT0123456789۰۱۲۳۴۵۶۷۸۹")
+"""Any of them is a letter or digit of the canonical form; texts without are looked at closely."""
+_ENOUGH = 4096
+"""Code points in which one of them is looked for."""
+
+
+class Reject(NamedTuple):
+    row: int
+    """Line or row in the file, from 1; 0 for the file as a whole."""
+    id: str
+    reason: str
+    message: str
+
+
+class Piece(NamedTuple):
+    rows: Sequence[int]
+    documents: Sequence[Document]
+    payload: pa.RecordBatch
+    """One row a document."""
+    places: Sequence[int]
+    """Of the documents among the records that have a text, from 0: as datatrove counts."""
+    rejects: Sequence[Reject]
+    records: int
+    """With a text, in the file until here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    fields: Fields
+    zone: tzinfo
+    encoding: str = "utf-8"
+
+    def document(self, record: Mapping[str, Any]) -> Document:
+        return document_of(record, self.fields, self.zone)
+
+    def documents(self, payload: pa.Table | pa.RecordBatch) -> list[Document]:
+        """Read the documents of payloads again."""
+        if payload.schema.names == RAW.names:
+            return [self.document(parsed(raw, self.fields)) for raw in payload.column(0).to_pylist()]
+        names = {name.split(".")[0] for name in _named(self.fields)} or set(payload.schema.names)
+        used = payload.select([name for name in payload.schema.names if name in names])
+        return [self.document(record) for record in used.to_pylist()]
+
+    def pieces(self, source: Input, digest: Any = None) -> Iterator[Piece]:
+        """Yield the rows of a file.
+
+        Raises:
+            Unreadable: The file ends too early, or is damaged; what came before was yielded.
+        """
+        if source.form is Form.PARQUET:
+            yield from self._parquet(source)
+        else:
+            yield from self._raw(source, digest)
+
+    def _raw(self, source: Input, digest: Any) -> Iterator[Piece]:
+        places = _Places()
+        records = raw_records(source, self.encoding, digest)
+        failure: Unreadable | None = None
+        while True:
+            group: list[RawRecord] = []
+            try:
+                group.extend(islice(records, PIECE))
+            except Unreadable as error:
+                failure = error
+            if group:
+                yield self._piece(group, places)
+            if failure is not None:
+                raise failure
+            if not group:
+                return
+
+    def _piece(self, group: Sequence[RawRecord], places: _Places) -> Piece:
+        rows, documents, raws, kept_places, rejects = [], [], [], [], []
+        for number, raw, reason, message in group:
+            if reason:
+                rejects.append(Reject(number, "", reason, message))
+                continue
+            try:
+                record = parsed(raw, self.fields)
+            except ValueError as error:
+                rejects.append(Reject(number, "", *_fault_of(raw, error)))
+                continue
+            document, reject = self._accepted(number, record)
+            place = places.next(has_text=document is not None)
+            if reject is not None:
+                rejects.append(reject)
+            elif document is not None:
+                rows.append(number)
+                documents.append(document)
+                raws.append(raw)
+                kept_places.append(place)
+        payload = pa.record_batch([pa.array(raws, pa.large_binary())], schema=RAW)
+        return Piece(rows, documents, payload, kept_places, rejects, places.count)
+
+    def _accepted(self, number: int, record: Mapping[str, Any]) -> tuple[Document | None, Reject | None]:
+        """Return the document, if the record has a text, and why it is refused, if it is."""
+        document = None
+        try:
+            document = self.document(record)
+            check_document(document)
+            check_has_letters(document.text)
+        except BaznashrError as error:
+            where = f"{error.field}: " if error.field else ""
+            name = document.id if document is not None else ""
+            has_text = document is not None and bool(document.text)
+            return document if has_text else None, Reject(number, _printable(name), error.reason, where + error.message)
+        return document, None
+
+    def _parquet(self, source: Input) -> Iterator[Piece]:
+        places = _Places()
+        try:
+            file = pq.ParquetFile(source.path)
+        except (pa.ArrowException, OSError) as error:
+            raise Unreadable(f"it is no readable Parquet file: {error}") from error
+        damaged = []
+        with file:
+            first = 1
+            for group in range(file.num_row_groups):
+                try:
+                    number = first
+                    for batch in file.iter_batches(PIECE, row_groups=[group]):
+                        yield self._columns(batch, number, places)
+                        number += batch.num_rows
+                except (pa.ArrowException, OSError) as error:
+                    damaged.append(f"row group {group} (rows from {number}): {error}")
+                first += file.metadata.row_group(group).num_rows
+        if damaged:
+            raise Unreadable("; ".join(damaged))
+
+    def _columns(self, batch: pa.RecordBatch, first: int, places: _Places) -> Piece:
+        rows, documents, kept, kept_places, rejects = [], [], [], [], []
+        names = {name.split(".")[0] for name in _named(self.fields)} if self.fields.id else set(batch.schema.names)
+        used = batch.select([name for name in batch.schema.names if name in names])
+        for at, record in enumerate(used.to_pylist()):
+            document, reject = self._accepted(first + at, record)
+            place = places.next(has_text=document is not None)
+            if reject is not None:
+                rejects.append(reject)
+            elif document is not None:
+                rows.append(first + at)
+                documents.append(document)
+                kept.append(at)
+                kept_places.append(place)
+        payload = batch if len(kept) == batch.num_rows else batch.take(pa.array(kept, pa.int64()))
+        return Piece(rows, documents, payload, kept_places, rejects, places.count)
+
+
+class _Places:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def next(self, *, has_text: bool) -> int:
+        place = self.count
+        self.count += has_text
+        return place
+
+
+def _named(fields: Fields) -> list[str]:
+    return [name for name in (fields.id, fields.text, fields.title, fields.url, fields.source, fields.time) if name]
+
+
+def parsed(raw: bytes, fields: Fields) -> Mapping[str, Any]:
+    """Return the record of a raw payload.
+
+    Raises:
+        ValueError: It is no JSON object.
+    """
+    record: Any = orjson.loads(raw)
+    if type(record) is not dict:
+        raise ValueError(f"it is no JSON object but a {type(record).__name__}")
+    if type(record.get(fields.id)) is float:
+        record = json.loads(raw)  # an integer too long for orjson
+    found: Mapping[str, Any] = record
+    return found
+
+
+def _fault_of(raw: bytes, error: ValueError) -> tuple[str, str]:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as fault:
+        return ENCODING, f"The row is no UTF-8: {fault.reason} at byte {fault.start}."
+    return BROKEN, f"The row is no JSON object: {error}."
+
+
+def _printable(text: str) -> str:
+    return text[:256].encode(errors="backslashreplace").decode()
+
+
+def check_has_letters(text: str) -> None:
+    """Refuse a text whose canonical form is empty or too long, as the engine will.
+
+    Raises:
+        InvalidText: It is.
+    """
+    if _LETTERS.isdisjoint(text[:_ENOUGH]) or len(text) > _ENOUGH << 4:
+        check_letters(canonicalise(text).letters.size)
+
+
+class RawRecord(NamedTuple):
+    number: int
+    raw: bytes
+    reason: str
+    message: str
+
+
+def raw_records(source: Input, encoding: str, digest: Any = None) -> Iterator[RawRecord]:
+    """Yield the rows of a text file, each as JSON or with what is wrong with it.
+
+    Raises:
+        Unreadable: See `chunks`.
+    """
+    try:
+        data = as_utf8(chunks(source.path, digest), encoding)
+        if source.form is Form.TEXT:
+            yield _text(source, data)
+        elif source.form is Form.JSONL:
+            yield from _jsonl(data)
+        else:
+            yield from _csv(data, "\t" if source.form is Form.TSV else "")
+    except OSError as error:
+        raise Unreadable(str(error)) from error
+
+
+def _jsonl(data: Iterator[bytes]) -> Iterator[RawRecord]:
+    number = 0
+    for block in lines(data):
+        for line in block:
+            number += 1
+            if line is None:
+                yield RawRecord(number, b"", TOO_LONG, f"The line has more than {MAX_LINE_BYTES} bytes.")
+            elif line and not line.isspace():
+                yield RawRecord(number, line, "", "")
+
+
+def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
+    header: list[str] | None = None
+    for line, cells, fault in csv_records(lines(data), delimiter):
+        if cells is None:
+            yield RawRecord(line, b"", BROKEN, fault)
+        elif header is None:
+            header = [name.strip() for name in cells]
+        elif len(cells) != len(header):
+            message = f"The record has {len(cells)} columns, and the header {len(header)}."
+            yield RawRecord(line, b"", BROKEN, message)
+        else:
+            try:
+                yield RawRecord(line, orjson.dumps(dict(zip(header, cells, strict=True))), "", "")
+            except TypeError:
+                yield RawRecord(line, b"", ENCODING, "The record is no UTF-8.")
+
+
+def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
+    name = source.path.relative_to(source.root).as_posix() if source.name != "-" else "stdin"
+    held, size = [], 0
+    for chunk in data:
+        size += len(chunk)
+        if size > MAX_LINE_BYTES:
+            return RawRecord(1, b"", TOO_LONG, f"The file has more than {MAX_LINE_BYTES} bytes.")
+        held.append(chunk)
+    try:
+        text = b"".join(held).decode()
+        return RawRecord(1, orjson.dumps({"id": name, "text": text}), "", "")
+    except (UnicodeDecodeError, TypeError) as error:
+        return RawRecord(1, b"", ENCODING, f"The text is no UTF-8: {error}.")
+
+
+def sample(source: Input, encoding: str, count: int) -> list[Mapping[str, Any]]:
+    """Return the first records of a file, as far as they can be read."""
+    try:
+        if source.form is Form.PARQUET:
+            with pq.ParquetFile(source.path) as file:
+                return next((batch.to_pylist() for batch in file.iter_batches(count)), [])
+        found = []
+        for record in islice(raw_records(source, encoding), count):
+            try:
+                found.append(parsed(record.raw, Fields()))
+            except ValueError:
+                continue
+        return found
+    except (Unreadable, pa.ArrowException, OSError):
+        return []

@@ -1,0 +1,152 @@
+"""A run from its inputs to its outputs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from baznashr.errors import InvalidArgument
+from baznashr_server.bulk import finishing, memory
+from baznashr_server.bulk.inputs import Form, Input, find
+from baznashr_server.bulk.intake import Reading
+from baznashr_server.bulk.judging import Judging
+from baznashr_server.bulk.mapping import Fields, guess
+from baznashr_server.bulk.options import Options
+from baznashr_server.bulk.progress import Progress
+from baznashr_server.bulk.reading import Reader, sample
+from baznashr_server.bulk.spill import Order, run_bytes
+from baznashr_server.bulk.state import JUDGED, ORDER, READ, RUNS, STDIN, WORK, State, write_json
+from baznashr_server.bulk.stores import opened
+from baznashr_server.store.folder import DataFolder
+
+RUN = "run.json"
+GUESSED_FROM = 50
+"""Records of each of the first files, from which fields are guessed."""
+GUESSED_FILES = 5
+SHOWN_FILES = 10
+
+
+@dataclass
+class Run:
+    options: Options
+    progress: Progress
+    say: Callable[[str], object]
+    is_stopping: Callable[[], bool] = lambda: False
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def __call__(self) -> Mapping[str, Any] | None:
+        """Do the work and return what `run.json` says; None for a dry run.
+
+        Raises:
+            InvalidArgument: Something asked for cannot be, or the run does not fit into memory.
+            StoreError: A folder cannot be used.
+            Interrupted: Asked to stop; the same command goes on.
+        """
+        began = time.monotonic()
+        self.options.check()
+        out = self.options.out
+        if (out / RUN).exists():
+            raise InvalidArgument(f"{out} holds a finished run; give another folder.", reason="FINISHED_RUN")
+        existed = out.exists()
+        folder = DataFolder.acquire(out / WORK)
+        try:
+            state = State(out)
+            found = find(self.options.inputs, self.options.form, state.path(STDIN))
+            reader = self._reader(found.inputs)
+            survey = memory.survey(found.inputs, self.options.encoding)
+            self._describe(found.inputs, found.skipped, reader, survey)
+            memory.check(survey.memory, survey.rows, self.options.memory)
+            memory.check_disk(out, survey.text_bytes)
+            if self.options.dry_run:
+                self._forget(state, existed=existed)
+                return None
+            state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
+            if state.is_resumed:
+                self.say(f"going on with the run in {out}")
+            order = self._read(state, reader, found.inputs, survey)
+            judging = self._judge(state, reader, order)
+            with self._timed("writing"), self.progress as shown:
+                shown.phase("writing", 0)
+                result = finishing.finish(self.options, state, reader, order, found, judging)
+            self.timings["total"] = round(time.monotonic() - began, 3)
+            result |= {"timings": self.timings, "memory": {"estimated": survey.memory, "peak": memory.peak()}}
+            write_json(out / RUN, result)
+            state.remove()
+            return result
+        finally:
+            folder.release()
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.timings[name] = round(time.monotonic() - start, 3)
+
+    def _forget(self, state: State, *, existed: bool) -> None:
+        state.remove()
+        if not existed:
+            self.options.out.rmdir()
+
+    def _reader(self, inputs: tuple[Input, ...]) -> Reader:
+        records = [r for one in inputs[:GUESSED_FILES] for r in sample(one, self.options.encoding, GUESSED_FROM)]
+        if not records:
+            records = [r for one in inputs for r in sample(one, self.options.encoding, 1)]
+        fields = guess(records, self.options.fields)
+        if self.options.clean and "." in fields.text and any(one.form is Form.PARQUET for one in inputs):
+            raise InvalidArgument("--clean cannot write into a nested column; give the text a column of its own.")
+        return Reader(fields, self.options.timezone(), self.options.encoding)
+
+    def _describe(
+        self, inputs: tuple[Input, ...], skipped: tuple[str, ...], reader: Reader, survey: memory.Survey
+    ) -> None:
+        for one in inputs[:SHOWN_FILES]:
+            self.say(f"input: {one.name} ({one.form}, {one.size:,} bytes)")
+        if len(inputs) > SHOWN_FILES:
+            self.say(f"input: and {len(inputs) - SHOWN_FILES:,} more files")
+        for name in skipped[:SHOWN_FILES]:
+            self.say(f"not read: {name} (the name does not say what it holds)")
+        self.say(f"fields: {reader.fields.described()}; times without a zone are of {self.options.zone}")
+        free = memory.available() if self.options.memory is None else self.options.memory
+        self.say(
+            f"about {survey.rows:,} articles, {survey.text_bytes / 1e6:,.0f} MB; "
+            f"needs about {survey.memory / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB may be taken"
+        )
+
+    def _read(self, state: State, reader: Reader, inputs: tuple[Input, ...], survey: memory.Survey) -> Order:
+        if state.is_read:
+            return Order.read(state.path(ORDER))
+        state.begin_reading()
+        with self._timed("reading"), self.progress as shown:
+            shown.phase("reading", survey.rows)
+            reading = Reading(state, reader, inputs, shown, self.is_stopping)
+            order = reading.read(run_bytes(survey.text_bytes))
+            if self.options.sample:
+                reading.counts["left_out"] = max(0, len(order) - self.options.sample)
+                order = order.first(self.options.sample)
+                order.write(state.path(ORDER))
+            write_json(state.path(READ), {"inputs": reading.described, "counts": reading.counts})
+        memory.check(memory.needed(len(order), reading.size), len(order), self.options.memory)
+        return order
+
+    def _judge(self, state: State, reader: Reader, order: Order) -> Judging:
+        with self._timed("judging"), self.progress as shown:
+            judging = Judging(
+                reader=reader,
+                folder=state.path(JUDGED),
+                runs=state.path(RUNS),
+                order=order,
+                told=shown.judged,
+                is_stopping=self.is_stopping,
+            )
+            if not judging.is_done:
+                with opened(self.options, state) as engine:
+                    shown.phase("judging", len(order), judging.begins_at)
+                    judging.run(engine, self.options.corpus)
+        return judging
+
+
+def vars_of(fields: Fields) -> dict[str, str]:
+    return {name: getattr(fields, name) for name in fields.__slots__}

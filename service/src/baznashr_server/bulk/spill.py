@@ -1,0 +1,228 @@
+"""Rows on disk in sorted runs, from which they are read in the order of all (external merge sort, Knuth, TAOCP 3, 5.4).
+
+In memory are, of each row, its publish time and id while the order is made, and its number in that order afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from baznashr.types import Document
+from baznashr_server.bulk.reading import Piece
+from baznashr_server.store.codec import to_micros
+
+BATCH_BYTES = 256 << 10
+"""Of a batch of a run; while runs are merged one batch of each is in memory."""
+LEAST_RUN_BYTES = 24 << 20
+KEYS = pa.schema(
+    [
+        pa.field("time", pa.int64()),
+        pa.field("id", pa.string()),
+        pa.field("file", pa.int32()),
+        pa.field("row", pa.int64()),
+        pa.field("place", pa.int64()),
+    ]
+)
+"""Of each row: publish time in microseconds since 1970 or null, id, and where it was read."""
+LAST = np.iinfo(np.int64).max
+"""Stands for an unknown publish time where rows are sorted."""
+
+
+def run_bytes(total: int) -> int:
+    """Return how large runs should be for *total* bytes: a run and a batch of every run then take the least memory."""
+    return int(max(LEAST_RUN_BYTES, (total * BATCH_BYTES) ** 0.5))
+
+
+def _sorted(keys: pa.Table) -> pa.Array:
+    """Return the order of rows by publish time, unknown last, then id, then as they come."""
+    columns = {
+        "time": pc.fill_null(keys.column("time"), LAST),
+        "id": keys.column("id"),
+        "at": pa.array(np.arange(keys.num_rows)),
+    }
+    return pc.sort_indices(pa.table(columns), sort_keys=[(name, "ascending") for name in columns])
+
+
+def keys_of(documents: Sequence[Document], file: int, rows: Sequence[int], places: Sequence[int]) -> pa.Table:
+    times = [None if d.published_at is None else to_micros(d.published_at) for d in documents]
+    columns = [times, [d.id for d in documents], [file] * len(documents), rows, places]
+    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, KEYS, strict=True)], schema=KEYS)
+
+
+class Runs:
+    """Writes runs into a folder, one in the background while the next gathers."""
+
+    def __init__(self, folder: Path, bytes_a_run: int) -> None:
+        self._folder = folder
+        self._bytes_a_run = bytes_a_run
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="spill")
+        self._writing: Future[pa.Table] | None = None
+        self._keys: list[pa.Table] = []
+        self._waiting_keys: list[pa.Table] = []
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown()
+
+    def add(self, piece: Piece, file: int) -> None:
+        if not piece.documents:
+            return
+        if self._waiting and self._waiting[0].schema != piece.payload.schema:
+            self._end_run()
+        self._waiting.append(piece.payload)
+        self._waiting_keys.append(keys_of(piece.documents, file, piece.rows, piece.places))
+        self._bytes += piece.payload.get_total_buffer_size()
+        self.rows += len(piece.documents)
+        if self._bytes >= self._bytes_a_run:
+            self._end_run()
+
+    def _end_run(self) -> None:
+        self._collect()
+        payload, keys = pa.Table.from_batches(self._waiting), pa.concat_tables(self._waiting_keys)
+        path = self._folder / f"{len(self._keys):06d}.arrow"
+        self._writing = self._threads.submit(_write_run, path, payload, keys, self._bytes)
+        self._waiting, self._waiting_keys, self._bytes = [], [], 0
+
+    def _collect(self) -> None:
+        if self._writing is not None:
+            self._keys.append(self._writing.result())
+            self._writing = None
+
+    def finish(self) -> list[pa.Table]:
+        """Write what is left and return the keys of each run, in its order."""
+        if self._waiting:
+            self._end_run()
+        self._collect()
+        return self._keys
+
+
+def _write_run(path: Path, payload: pa.Table, keys: pa.Table, size: int) -> pa.Table:
+    order = _sorted(keys)
+    rows = max(1, BATCH_BYTES * payload.num_rows // max(1, size))
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, payload.schema, options=options) as writer:
+        for start in range(0, payload.num_rows, rows):
+            writer.write_table(payload.take(order.slice(start, rows)).combine_chunks())
+    return keys.take(order).combine_chunks()
+
+
+@dataclass(frozen=True)
+class Order:
+    """All rows in the order in which they are judged."""
+
+    keys: pa.Table
+    """KEYS of the rows in order."""
+    run: NDArray[np.int32]
+    position: NDArray[np.int64]
+    """In its run; ascending within each."""
+
+    def __len__(self) -> int:
+        return int(self.keys.num_rows)
+
+    def without(self, dropped: NDArray[np.bool_]) -> Order:
+        kept = ~dropped
+        return Order(self.keys.filter(pa.array(kept)).combine_chunks(), self.run[kept], self.position[kept])
+
+    def first(self, count: int) -> Order:
+        return Order(self.keys.slice(0, count), self.run[:count], self.position[:count])
+
+    def write(self, path: Path) -> None:
+        table = self.keys.append_column("run", pa.array(self.run)).append_column("position", pa.array(self.position))
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+
+    @classmethod
+    def read(cls, path: Path) -> Order:
+        with pa.OSFile(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all().combine_chunks()
+        run, position = (table.column(name).to_numpy() for name in ("run", "position"))
+        return cls(table.select(KEYS.names), run, position)
+
+
+def merged(keys: list[pa.Table]) -> Order:
+    """Return the order of all rows, from those of the runs."""
+    if not keys:
+        return Order(KEYS.empty_table(), np.empty(0, np.int32), np.empty(0, np.int64))
+    together = pa.concat_tables(keys)
+    sizes = [table.num_rows for table in keys]
+    order = _sorted(together)
+    at = order.to_numpy().astype(np.int64)
+    run = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[at]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+    return Order(together.take(order).combine_chunks(), run, at - starts[run])
+
+
+class _Run:
+    """Reads a run forwards."""
+
+    def __init__(self, path: Path) -> None:
+        self._reader = pa.ipc.open_file(pa.OSFile(str(path)))
+        self._batch = self._reader.get_batch(0)
+        self._rows = self._batch.num_rows
+        """Of every batch but the last."""
+        self._number = 0
+
+    def take(self, positions: NDArray[np.int64]) -> list[pa.RecordBatch]:
+        """Return the rows at *positions*, which ascend, from batches whose numbers never go back."""
+        found = []
+        numbers = positions // self._rows
+        for number in np.unique(numbers):
+            if number != self._number:
+                self._batch, self._number = self._reader.get_batch(int(number)), int(number)
+            wanted = positions[numbers == number] - number * self._rows
+            if wanted.size == self._batch.num_rows:
+                found.append(self._batch)
+            elif wanted.size == wanted[-1] - wanted[0] + 1:
+                found.append(self._batch.slice(int(wanted[0]), wanted.size))
+            else:
+                found.append(self._batch.take(pa.array(wanted)))
+        return found
+
+
+class Part(NamedTuple):
+    at: NDArray[np.int64]
+    """Where its rows stand among those asked for."""
+    payload: pa.Table
+
+
+def in_order(
+    folder: Path, order: Order, start: int, count: int, rows: NDArray[Any] | None = None
+) -> Iterator[list[Part]]:
+    """Yield the payloads of the rows from *start* on, *count* at a time, in parts of one schema each.
+
+    Args:
+        rows: Ascending numbers of the rows wanted; all without it, and *start* then counts among them.
+    """
+    runs: dict[int, _Run] = {}
+    wanted = np.arange(len(order)) if rows is None else rows
+    for first in range(start, wanted.size, count):
+        group = wanted[first : first + count]
+        run, position = order.run[group], order.position[group]
+        parts: dict[pa.Schema, tuple[list[NDArray[np.int64]], list[pa.RecordBatch]]] = {}
+        for number in np.unique(run).tolist():
+            reader = runs.get(number)
+            if reader is None:
+                reader = runs[number] = _Run(folder / f"{number:06d}.arrow")
+            at = np.flatnonzero(run == number)
+            batches = reader.take(position[at])
+            places, held = parts.setdefault(batches[0].schema, ([], []))
+            places.append(at)
+            held.extend(batches)
+        yield [Part(np.concatenate(places), pa.Table.from_batches(held)) for places, held in parts.values()]

@@ -1,0 +1,97 @@
+"""Publish times as files write them: ISO 8601, Jalali dates, and seconds or milliseconds since 1970."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+
+from baznashr.errors import InvalidDocument
+
+JALALI_YEARS = range(1250, 1501)
+"""Of the Jalali calendar, 1871 to 2122; no Gregorian year of news lies among them."""
+_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_PARTS = re.compile(
+    r"(?:(?P<time_first>\d{1,2}:\d{2}(?::\d{2})?)[\s,،-]+)?"
+    r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
+    r"(?:[\sT,،-]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6}\d*)?)?)\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
+)
+_NUMBER = re.compile(r"-?\d{9,13}(?:\.\d+)?")
+MILLISECONDS_FROM = 100_000_000_000
+"""Numbers from here on count milliseconds: as seconds they would lie after the year 5138."""
+
+
+def _unreadable(value: object) -> InvalidDocument:
+    return InvalidDocument(
+        f"{str(value)[:80]!r} is no time: ISO 8601, a Jalali date, or seconds since 1970 are.",
+        reason="INVALID_PUBLISHED_AT",
+        field="published_at",
+    )
+
+
+@lru_cache(4096)
+def gregorian(year: int, month: int, day: int) -> datetime:
+    """Return the midnight, without a zone, that begins a day of the Jalali calendar.
+
+    Raises:
+        ValueError: There is no such day.
+    """
+    from jdatetime import date  # noqa: PLC0415 - of an extra, and needed where dates are Jalali alone
+
+    day_one = date(year, month, day).togregorian()
+    return datetime(day_one.year, day_one.month, day_one.day)  # noqa: DTZ001 - its zone is the caller's to say
+
+
+def read_time(value: object, zone: tzinfo) -> datetime | None:
+    """Read a publish time; None where there is none. *zone* is that of times that name none.
+
+    Raises:
+        InvalidDocument: There is something that is no time.
+    """
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=zone)
+    if isinstance(value, bool):
+        raise _unreadable(value)
+    try:
+        if isinstance(value, int | float):
+            return _from_epoch(float(value))
+        return _from_text(str(value), zone)
+    except (ValueError, OverflowError, OSError):
+        raise _unreadable(value) from None
+
+
+def _from_epoch(number: float) -> datetime:
+    seconds = number / 1000 if abs(number) >= MILLISECONDS_FROM else number
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+
+
+def _from_text(text: str, zone: tzinfo) -> datetime | None:
+    if text[:2] in {"18", "19", "20"}:
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        else:
+            return time if time.tzinfo else time.replace(tzinfo=zone)
+    text = text.translate(_DIGITS).strip()
+    if not text:
+        return None
+    parts = _PARTS.fullmatch(text)
+    if parts is None:
+        if _NUMBER.fullmatch(text):
+            return _from_epoch(float(text))
+        raise ValueError(text)
+    year, month, day = (int(parts[name]) for name in ("year", "month", "day"))
+    midnight = gregorian(year, month, day) if year in JALALI_YEARS else datetime(year, month, day)  # noqa: DTZ001
+    clock = (parts["time"] or parts["time_first"] or "0:0").replace(",", ".")
+    hours, minutes, *seconds = clock.split(":")
+    if int(hours) > 24 or int(minutes) > 59 or float(seconds[0] if seconds else 0) >= 60:
+        raise ValueError(text)
+    moment = midnight + timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds[0] if seconds else 0))
+    return moment.replace(tzinfo=_zone(parts["zone"]) or zone)
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    return datetime.fromisoformat(f"2000-01-01T00:00{name}").tzinfo if name else None

@@ -1,0 +1,110 @@
+"""Bulk runs from files to outputs: what they leave, and what it depends on."""
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from click.testing import Result
+
+from baznashr.types import Document
+from baznashr_server.bulk.times import read_time
+from baznashr_server.engine import Engine
+from tests.bulk.conftest import rows, write_lines
+
+Bulk = Callable[..., Result]
+SAME = ("judgements.parquet", "clusters.parquet", "edges.parquet", "duplicates.csv", "remove/ids.txt")
+
+
+def judgements(folder: Path) -> list[dict[str, Any]]:
+    return list(pq.read_table(folder / "judgements.parquet").to_pylist())
+
+
+def in_order(some: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(some, key=lambda row: (row["published_at"] is None, row["published_at"] or "", row["id"]))
+
+
+def test_a_run_judges_as_the_service_does_in_that_order(bulk: Bulk, tmp_path: Path) -> None:
+    """Verdicts, canonical ids, scores and shares are those of one ingest after the other, and all rows are told of."""
+    archive = rows("service", 300)
+    result = bulk(write_lines(tmp_path / "in.jsonl", archive))
+    assert result.exit_code == 0, result.output
+    found = judgements(tmp_path / "out")
+    assert [row["id"] for row in found] == [row["id"] for row in in_order(archive)]
+    zone = ZoneInfo("Asia/Tehran")
+    with Engine.open(tmp_path / "data") as engine:
+        for row, given in zip(found, in_order(archive), strict=True):
+            document = Document(**{**given, "published_at": read_time(given["published_at"], zone)})
+            judgement = engine.ingest(document)
+            assert (row["verdict"], row["repeated"], row["reason"], row["canonical_id"]) == (
+                judgement.verdict.value, judgement.repeated, judgement.reason, judgement.canonical_id
+            )  # fmt: skip
+            assert row["new_share"] == round(judgement.new_share, 6)
+            if judgement.matches:
+                assert row["match_id"] == judgement.matches[0].document_id
+                assert row["similarity"] == round(judgement.matches[0].similarity, 6)
+        for row in found:
+            cluster = engine.list_cluster(row["id"])
+            assert (row["cluster"], row["cluster_size"]) == (cluster.canonical_id, cluster.total)
+
+
+def test_the_result_depends_on_the_rows_alone(bulk: Bulk, tmp_path: Path) -> None:
+    """The same rows shuffled and spread over two files give the same bytes."""
+    archive = rows("spread", 240)
+    assert bulk(write_lines(tmp_path / "in.jsonl", archive)).exit_code == 0
+    Random("shuffled").shuffle(archive)
+    first = write_lines(tmp_path / "z.jsonl", archive[:100])
+    second = write_lines(tmp_path / "b.jsonl", archive[100:])
+    assert bulk(first, second, out="other").exit_code == 0
+    for name in SAME:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
+    kept = [
+        [json.loads(line) for line in (tmp_path / out / "kept.jsonl").read_text("utf-8").splitlines()]
+        for out in ("out", "other")
+    ]
+    assert kept[0] == kept[1]
+
+
+def test_what_is_not_kept_names_what_is(bulk: Bulk, tmp_path: Path) -> None:
+    """Kept and duplicates are all that was judged; each duplicate names a kept article of its cluster."""
+    assert bulk(write_lines(tmp_path / "in.jsonl", rows("kept", 200))).exit_code == 0
+    found = {row["id"]: row for row in judgements(tmp_path / "out")}
+    lines = (tmp_path / "out" / "kept.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [row["id"] for row in found.values() if row["kept"]]
+    with closing(sqlite3.connect(tmp_path / "out" / "duplicates.sqlite")) as database:
+        pairs = database.execute("SELECT id, kept_id FROM duplicates").fetchall()
+    assert {one for one, _ in pairs} == {row["id"] for row in found.values() if not row["kept"]}
+    assert pairs
+    for one, kept in pairs:
+        assert found[kept]["kept"]
+        assert found[kept]["cluster"] == found[one]["cluster"]
+    assert len(lines) + len(pairs) == len(found)
+
+
+def test_forms_are_alike(bulk: Bulk, tmp_path: Path) -> None:
+    """The same rows as CSV and as Parquet get the judgements that they get as JSON Lines."""
+    archive = rows("forms", 60)
+    table = pa.Table.from_pylist(archive)
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=16)
+
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(archive[0]))
+        writer.writeheader()
+        writer.writerows(archive)
+    write_lines(tmp_path / "in.jsonl", archive)
+    for form in ("jsonl", "csv", "parquet"):
+        result = bulk(tmp_path / f"in.{form}", out=form)
+        assert result.exit_code == 0, result.output
+    assert judgements(tmp_path / "csv") == judgements(tmp_path / "jsonl") == judgements(tmp_path / "parquet")
+    kept = [row["id"] for row in judgements(tmp_path / "jsonl") if row["kept"]]
+    assert pq.read_table(tmp_path / "parquet" / "kept.parquet").schema == table.schema
+    assert pq.read_table(tmp_path / "parquet" / "kept.parquet").column("id").to_pylist() == kept
+    with (tmp_path / "csv" / "kept.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["id"] for row in csv.DictReader(file)] == kept
