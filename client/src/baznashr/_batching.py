@@ -107,6 +107,14 @@ class Job:
         self._machine = settle(batch, plan.path, stop=plan.on_error == "raise")
         self._step(lambda: next(self._machine))
 
+    @property
+    def lets_others_follow(self) -> bool:
+        """Whether the batches behind this one may be sent once it is settled."""
+        stops = self._plan.on_error == "raise" and any(
+            isinstance(each, BaznashrError) for each in self.settled.outcomes
+        )
+        return self.settled.failure is None and not stops
+
     def answered(self, judgements: Sequence[Judgement]) -> None:
         """Take the answer to ``call``."""
         self._step(lambda: self._machine.send(judgements))

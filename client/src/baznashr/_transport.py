@@ -40,7 +40,7 @@ class Transport:
             self._channel.close()
 
     def run(self, call: Call[_T]) -> _T:
-        return self._finish(call, self._start(call))
+        return call.read(self._answer(self._start(call)))
 
     def all(self, call: Callable[[str], Call[Page[_T]]]) -> tuple[_T, ...]:
         """Follow the pages of a list to its end."""
@@ -53,30 +53,39 @@ class Transport:
 
     def many(self, items: Iterable[_T], plan: Plan[_T]) -> Generator[Outcome, None, None]:
         """Send *items* in batches and yield what becomes of each, in order."""
-        pending: deque[tuple[Job, Any]] = deque()
+        pending: deque[_Sent] = deque()
         try:
             for batch in _batches(items, plan):
-                while len(pending) >= plan.in_flight:
-                    yield from deliver(self._settle(*pending.popleft()), plan)
-                job = Job(batch, plan)
-                pending.append((job, job.call and self._start(job.call)))
+                oldest = pending.popleft() if len(pending) >= plan.in_flight else None
+                if oldest is not None:
+                    self._receive(oldest)
+                if oldest is None or oldest.lets_others_follow:
+                    pending.append(self._send(Job(batch, plan)))
+                # Read and delivered only now: the service works on the next batch meanwhile.
+                if oldest is not None:
+                    yield from deliver(oldest.settle(), plan)
             while pending:
-                yield from deliver(self._settle(*pending.popleft()), plan)
+                self._receive(pending[0])
+                yield from deliver(pending.popleft().settle(), plan)
         finally:
-            for _, future in pending:
-                if future is not None:
-                    future.cancel()
+            for sent in pending:
+                sent.cancel()
 
-    def _settle(self, job: Job, future: Any) -> Settled:
-        while job.call is not None:
-            try:
-                judgements = self._finish(job.call, future or self._start(job.call))
-            except BaznashrError as error:
-                job.failed(error)
-            else:
-                job.answered(judgements)
-            future = None
-        return job.settled
+    def _send(self, job: Job) -> _Sent:
+        return _Sent(job, job.call and self._start(job.call))
+
+    def _receive(self, sent: _Sent) -> None:
+        """Wait for the answer and, where it is an error, bring the batch to its end item by item."""
+        while (call := sent.awaited()) is not None:
+            self._receive_one(sent, call)
+
+    def _receive_one(self, sent: _Sent, call: Call[Any]) -> None:
+        try:
+            answer = self._answer(sent.under_way or self._start(call))
+        except BaznashrError as error:
+            sent.failed(error)
+        else:
+            sent.answered(answer)
 
     def _start(self, call: Call[Any]) -> Any:
         if self._closed:
@@ -103,9 +112,9 @@ class Transport:
                 self._channel = grpc.secure_channel(self._target, self._connection.tls.credentials(), options)
             return self._channel
 
-    def _finish(self, call: Call[_T], future: Any) -> _T:
+    def _answer(self, future: Any) -> bytes:
         try:
-            response = future.result()
+            answer: bytes = future.result()
         except grpc.FutureCancelledError:
             raise Cancelled("The call was cancelled, or the client closed.") from None
         except grpc.RpcError as error:
@@ -114,7 +123,7 @@ class Transport:
             # Ctrl-C in the middle of a call must not leave the call running.
             future.cancel()
             raise
-        return call.read(response)
+        return answer
 
 
 class AsyncTransport:
@@ -136,7 +145,7 @@ class AsyncTransport:
             await self._channel.close()
 
     async def run(self, call: Call[_T]) -> _T:
-        return await self._finish(call, self._start(call))
+        return call.read(await self._answer(self._start(call)))
 
     async def all(self, call: Callable[[str], Call[Page[_T]]]) -> tuple[_T, ...]:
         """Follow the pages of a list to its end."""
@@ -149,32 +158,42 @@ class AsyncTransport:
 
     async def many(self, items: Iterable[_T] | AsyncIterable[_T], plan: Plan[_T]) -> AsyncGenerator[Outcome, None]:
         """Send *items* in batches and yield what becomes of each, in order."""
-        pending: deque[tuple[Job, Any]] = deque()
+        pending: deque[_Sent] = deque()
         try:
             async for batch in _async_batches(items, plan):
-                while len(pending) >= plan.in_flight:
-                    for outcome in deliver(await self._settle(*pending.popleft()), plan):
+                oldest = pending.popleft() if len(pending) >= plan.in_flight else None
+                if oldest is not None:
+                    await self._receive(oldest)
+                if oldest is None or oldest.lets_others_follow:
+                    pending.append(self._send(Job(batch, plan)))
+                    # A call leaves with the loop's next turn, which a caller who awaits nothing would not give it.
+                    await asyncio.sleep(0)
+                if oldest is not None:
+                    for outcome in deliver(oldest.settle(), plan):
                         yield outcome
-                job = Job(batch, plan)
-                pending.append((job, job.call and self._start(job.call)))
             while pending:
-                for outcome in deliver(await self._settle(*pending.popleft()), plan):
+                await self._receive(pending[0])
+                for outcome in deliver(pending.popleft().settle(), plan):
                     yield outcome
         finally:
-            for _, started in pending:
-                if started is not None:
-                    started.cancel()
+            for sent in pending:
+                sent.cancel()
 
-    async def _settle(self, job: Job, started: Any) -> Settled:
-        while job.call is not None:
-            try:
-                judgements = await self._finish(job.call, started or self._start(job.call))
-            except BaznashrError as error:
-                job.failed(error)
-            else:
-                job.answered(judgements)
-            started = None
-        return job.settled
+    def _send(self, job: Job) -> _Sent:
+        return _Sent(job, job.call and self._start(job.call))
+
+    async def _receive(self, sent: _Sent) -> None:
+        """Wait for the answer and, where it is an error, bring the batch to its end item by item."""
+        while (call := sent.awaited()) is not None:
+            await self._receive_one(sent, call)
+
+    async def _receive_one(self, sent: _Sent, call: Call[Any]) -> None:
+        try:
+            answer = await self._answer(sent.under_way or self._start(call))
+        except BaznashrError as error:
+            sent.failed(error)
+        else:
+            sent.answered(answer)
 
     def _start(self, call: Call[Any]) -> Any:
         if self._closed:
@@ -198,16 +217,65 @@ class AsyncTransport:
             return grpc.aio.insecure_channel(self._target, options)
         return grpc.aio.secure_channel(self._target, self._connection.tls.credentials(), options)
 
-    async def _finish(self, call: Call[_T], started: Any) -> _T:
+    async def _answer(self, started: Any) -> bytes:
         try:
-            response = await started
+            answer: bytes = await started
         except grpc.RpcError as error:
             raise _error(error, closed=self._closed) from None
         except asyncio.CancelledError:
             if self._closed and not _is_task_cancelled():
                 raise Cancelled("The client closed.") from None
             raise
-        return call.read(response)
+        return answer
+
+
+class _Sent:
+    """A batch under way; its first answer is read when it is delivered and not before."""
+
+    def __init__(self, job: Job, under_way: Any) -> None:
+        self.under_way = under_way
+        """The call; None where it has ended."""
+        self._job = job
+        self._unread: bytes | None = None
+        self._has_failed = False
+
+    @property
+    def lets_others_follow(self) -> bool:
+        """Whether the batches behind it may be sent."""
+        return self._unread is not None or self._job.lets_others_follow
+
+    def awaited(self) -> Call[Any] | None:
+        """Return the call whose answer is still missing."""
+        return None if self._unread is not None else self._job.call
+
+    def answered(self, answer: bytes) -> None:
+        """Take an answer; after an error it may be to a part of the batch, and is read at once."""
+        self.under_way = None
+        self._unread = answer
+        if self._has_failed:
+            self.settle()
+
+    def failed(self, error: BaznashrError) -> None:
+        """Take an error, after which the batch may go on in parts."""
+        self.under_way, self._has_failed = None, True
+        self._job.failed(error)
+
+    def settle(self) -> Settled:
+        """Read what is not read yet; return what became of the items."""
+        call, answer, self._unread = self._job.call, self._unread, None
+        if call is not None and answer is not None:
+            try:
+                judgements = call.read(answer)
+            except BaznashrError as error:
+                self.failed(error)
+            else:
+                self._job.answered(judgements)
+        return self._job.settled
+
+    def cancel(self) -> None:
+        """End the call where it is under way: nobody waits for its answer."""
+        if self.under_way is not None:
+            self.under_way.cancel()
 
 
 def _is_task_cancelled() -> bool:
