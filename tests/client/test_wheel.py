@@ -1,16 +1,31 @@
-"""The client as people install it."""
+"""The client as people install it: on every Python it supports, with the newest and the oldest dependencies."""
 
 import json
 import os
+import re
 import shutil
+import statistics
 import subprocess
 import sys
+import time
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+IMPORT_SECONDS = 0.15
 pytestmark = pytest.mark.packaging
+
+
+def pytest_generate_tests(metafunc):
+    """Try the newest dependencies on each Python and the oldest on the oldest; in the long form, on each too."""
+    if "installed" in metafunc.fixturenames:
+        oldest = PYTHONS if metafunc.config.getoption("long") else PYTHONS[:1]
+        environments = [*(f"highest on {version}" for version in PYTHONS), *(f"lowest on {each}" for each in oldest)]
+        metafunc.parametrize("installed", environments, indirect=True, scope="module")
 
 
 def uv(*arguments):
@@ -28,64 +43,87 @@ def uv(*arguments):
     return result.stdout
 
 
-@pytest.fixture(scope="module", params=["highest", "lowest", "lowest on Python 3.10"])
-def installed(request, tmp_path_factory):
-    """The Python of an environment that holds the client's wheel and what it asks for, newest or oldest."""
-    resolution, _, version = request.param.partition(" on Python ")
-    pythons = [sys.executable]
-    if version:
-        pythons = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
-        pythons = [
-            each for each in pythons if each and subprocess.run([each, "--version"], check=False).returncode == 0
-        ]
-        if not pythons:
-            pytest.skip(f"Python {version} is not installed")
+def find_python(version):
+    """Return an interpreter of this version, on the path or of pyenv; skip where there is none."""
+    if sys.version.startswith(f"{version}."):
+        return sys.executable
+    candidates = [shutil.which(f"python{version}"), *Path.home().glob(f".pyenv/versions/{version}.*/bin/python")]
+    for each in candidates:
+        # pyenv's shims lie on the path for versions that are not switched on.
+        if each and subprocess.run([each, "--version"], capture_output=True, check=False).returncode == 0:
+            return each
+    pytest.skip(f"Python {version} is not installed")
+
+
+@dataclass
+class Installed:
+    """An environment that holds the client's wheel and what it asks for."""
+
+    python: Path
+    is_lowest: bool
+
+    def run(self, *command, program=None):
+        """Run this environment's Python, or another of its programs, outside the checkout."""
+        programs = self.python.parent
+        first = [self.python, "-W", "error"] if program is None else [programs / program]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        return subprocess.run([*first, *command], cwd="/", capture_output=True, text=True, check=False, env=kept)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The client's wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     uv("build", "--wheel", "--python", sys.executable, "--out-dir", folder, "client")
-    uv("venv", "--no-python-downloads", "--python", pythons[0], folder / "venv")
-    python = folder / "venv/bin/python"
     (wheel,) = folder.glob("baznashr-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(request, wheel, tmp_path_factory):
+    """An environment with this resolution of the dependencies on this Python."""
+    resolution, _, version = request.param.partition(" on ")
+    folder = tmp_path_factory.mktemp("environment")
+    uv("venv", "--no-python-downloads", "--python", find_python(version), folder / "venv")
+    python = folder / "venv/bin/python"
     uv("pip", "install", "--python", python, "--resolution", resolution, wheel)
-    return python
-
-
-def run(*command):
-    """Run a program outside the checkout."""
-    return subprocess.run(command, cwd="/", capture_output=True, text=True, check=False)
+    return Installed(python, resolution == "lowest")
 
 
 def test_the_client_asks_for_little(installed):
-    """The wheel brings grpcio, protobuf and what grpcio itself asks for, and nothing else."""
-    names = {package["name"] for package in json.loads(uv("pip", "list", "--python", installed, "--format", "json"))}
-    assert names - {"typing-extensions"} == {"baznashr", "grpcio", "protobuf"}
+    """The wheel brings grpcio, protobuf and what grpcio asks for, nothing else; the oldest are those declared."""
+    listed = json.loads(uv("pip", "list", "--python", installed.python, "--format", "json"))
+    versions = {package["name"]: package["version"] for package in listed}
+    assert versions.keys() - {"typing-extensions"} == {"baznashr", "grpcio", "protobuf"}
+    project = tomllib.loads((ROOT / "client/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    floors = dict(re.fullmatch(r"([\w-]+)>=([\d.]+)", each).groups() for each in project["dependencies"])
+    for name, floor in floors.items():
+        assert (versions[name] in {floor, f"{floor}.0"}) is installed.is_lowest
 
 
-def test_the_client_works_alone(installed):
-    """The installed client is complete: its contract loads, it is typed, and it calls a server that is not there."""
-    program = (
-        "import baznashr, baznashr.wire, baznashr.v1.check_service_pb2_grpc, pathlib\n"
-        "assert (pathlib.Path(baznashr.__file__).parent / 'py.typed').exists()\n"
-        "from baznashr.errors import Unavailable\n"
-        "try:\n"
-        "    baznashr.Client('127.0.0.1:9', timeout=1).check('خبر')\n"
-        "except Unavailable as error:\n"
-        "    print(error.reason)\n"
-    )
-    result = run(installed, "-W", "error", "-c", program)
-    assert (result.stdout, result.stderr) == ("UNREACHABLE\n", "")
-
-
-PIPELINE = """
-import asyncio, sys
+PROGRAM = """
+import asyncio, pathlib, sys
+import baznashr, baznashr.wire, baznashr.v1.check_service_pb2_grpc
 from baznashr import AsyncClient, Client, Document, errors
 from baznashr.pipeline import AsyncRepeatGuard, only_new
 from baznashr.testing import StubServer
 
+address, spool = sys.argv[1:]
+assert (pathlib.Path(baznashr.__file__).parent / "py.typed").exists()
+
+# Nobody listens.
+try:
+    with Client("127.0.0.1:9", timeout=1) as client:
+        client.check("خبر")
+except errors.Unavailable as error:
+    print(error.reason)
+
+# A server that fails.
 documents = [Document(f"d{n}", str(n % 60)) for n in range(100)]
 
 async def late(address):
     async with AsyncClient(address) as client:
-        async with AsyncRepeatGuard(client, on_unavailable="spool", spool=sys.argv[1], max_pause=0.01) as guard:
+        async with AsyncRepeatGuard(client, on_unavailable="spool", spool=spool, max_pause=0.01) as guard:
             states = {str((await guard.admit(document)).state) for document in documents}
             await asyncio.sleep(0.02)
             return states, len([late async for late in guard.replayed()])
@@ -95,19 +133,63 @@ with StubServer() as server:
         print(len(list(only_new(client, documents))))
     server.fail(errors.ReadOnly("The disk is full."))
     print(asyncio.run(late(server.address)))
+
+# A real one.
+text = "وزیر نیرو گفت سدهای تهران تا پایان پاییز به هشتاد درصد ظرفیت خود می‌رسند و نگرانی از کم‌آبی نیست."
+
+async def again(corpus):
+    async with AsyncClient(address, timeout=30) as client:
+        answers = client.ingest_many([Document("c", text), Document("a", text)], corpus)
+        return [str(each.verdict) async for each in answers]
+
+with Client(address, timeout=30) as client:
+    corpus = client.create_corpus("wheel-" + pathlib.Path(spool).parent.name.replace("_", "-").lower()[-50:]).name
+    first = client.ingest(Document("a", text), corpus)
+    second = client.ingest(Document("b", "به گزارش ما، " + text), corpus)
+    assert second.matches[0].spans[0].end > 0
+    print(first.verdict, second.canonical_id, *asyncio.run(again(corpus)))
+    print(sorted(member.document_id for member in client.list_cluster("a", corpus).members))
+    try:
+        client.check("؟", corpus)
+    except errors.InvalidText as error:
+        print(error.reason, error.field)
+    client.delete_corpus(corpus)
 """
 
 
-def test_the_pipeline_helpers_work_alone(installed, tmp_path):
-    """Guards, their spool and the stub server need nothing else, on the oldest Python and dependencies too."""
-    result = run(installed, "-W", "error", "-c", PIPELINE, str(tmp_path / "spool"))
-    assert (result.stdout.splitlines(), result.stderr) == (["60", "({'SPOOLED'}, 100)"], "")
+def test_the_client_works_alone(installed, baznashr_address, tmp_path):
+    """The installed client is whole and typed, and speaks with no server, a failing one and a real one, unwarned."""
+    result = installed.run("-c", PROGRAM, baznashr_address, str(tmp_path / "spool"))
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "UNREACHABLE",
+        "60",
+        "({'SPOOLED'}, 100)",
+        "NEW a EXACT NEW",
+        "['a', 'b', 'c']",
+        "EMPTY_TEXT item.text",
+    ]
 
 
 def test_the_command_says_what_it_lacks(installed):
     """Without the extra, the command says in one line what to install."""
-    result = run(installed.with_name("baznashr"), "check", "-")
+    result = installed.run("check", "-", program="baznashr")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert "pip install 'baznashr[cli]'" in result.stderr
     assert result.stdout == ""
+
+
+def test_the_import_is_quick(installed):
+    """Importing the package takes less than 150 ms at its best, and neither gRPC nor protobuf before they are used."""
+
+    def seconds(code):
+        started = time.perf_counter()
+        assert installed.run("-c", code).returncode == 0
+        return time.perf_counter() - started
+
+    listed = installed.run("-c", "import sys, baznashr, baznashr.types, baznashr.errors; print(*sys.modules)").stdout
+    assert not {"grpc", "google.protobuf", "asyncio"} & set(listed.split())
+    pairs = [(seconds("import baznashr"), seconds("pass")) for _ in range(5)]
+    taken = min(imported for imported, _ in pairs) - min(nothing for _, nothing in pairs)
+    assert taken < IMPORT_SECONDS, f"median {statistics.median(imported - nothing for imported, nothing in pairs)}"

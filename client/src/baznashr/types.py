@@ -90,7 +90,7 @@ class Document:
     url: str = ""
     published_at: datetime | None = None
     """When it was published; the arrival time stands in where it is unknown."""
-    labels: Mapping[str, str] = _NO_LABELS
+    labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
 
 
 @dataclass(frozen=True, slots=True)
