@@ -89,7 +89,15 @@ class Server:
         return {server for server in (self._main, self._admin, self._probed) if server}
 
     def _new_server(self, *services: str) -> grpc.aio.Server:
-        interceptors = [  # outermost first; new ones for each server, since they keep what that server offers
+        server = grpc.aio.server(interceptors=self.interceptors(), options=_OPTIONS)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._settings.reflection:
+            reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        return server
+
+    def interceptors(self) -> list[grpc.aio.ServerInterceptor]:
+        """Return what stands around each call, outermost first; new ones each time, since they keep what they wrap."""
+        return [
             Doorstep(self._guard),
             Errors(),
             CallLog(self._watch),
@@ -98,11 +106,6 @@ class Server:
             Access(self._guard),
             AdmissionInterceptor(self._admission),
         ]
-        server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        if self._settings.reflection:
-            reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-        return server
 
     def _health_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=_OPTIONS)
