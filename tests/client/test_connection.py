@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 import baznashr
-from baznashr import TLS, errors, types
+from baznashr import TLS, AsyncClient, Client, errors, types
 from tests.client.stub import Stub, judge_batch, serve
 
 
@@ -74,6 +74,60 @@ def test_a_missing_file_is_named(connect, tmp_path):
         connect("127.0.0.1:1", tls=TLS(tmp_path / "nowhere.pem")) as c,
     ):
         c.check("خبر")
+
+
+both = pytest.mark.parametrize("make", [Client, AsyncClient])
+"""Neither connects before its first call."""
+
+
+@both
+@pytest.mark.parametrize(
+    "target",
+    ["10.0.0.1:1", "db.internal:1", "dns:///db.internal:1", "[2001:db8::1]:1", ["127.0.0.1:1", "10.0.0.1:1"]],
+)
+def test_a_token_is_not_sent_in_clear(make, target):
+    """Over the network a token needs encryption, or the caller's word that something else encrypts."""
+    with pytest.raises(ValueError, match="could read the token"):
+        make(target, token="s3cret")
+    make(target, token="s3cret", tls=TLS())
+    make(target, token="s3cret", token_in_clear=True)
+    make(target)
+
+
+@both
+@pytest.mark.parametrize(
+    "target",
+    ["127.0.0.1:1", "localhost:1", "[::1]:1", "dns:///localhost:1", "unix:/run/b.sock", ["127.0.0.1:1", "127.0.0.2:1"]],
+)
+def test_a_token_stays_on_this_machine(make, target):
+    """To this machine a token may be sent as it is."""
+    make(target, token="s3cret")
+
+
+@both
+@pytest.mark.parametrize("token", ["", " ", "two\nlines", "نشان"])
+def test_a_token_is_one_line_of_ascii(make, token):
+    """What cannot be sent in a header is refused at once."""
+    with pytest.raises(ValueError, match="A token is"):
+        make("127.0.0.1:1", token=token)
+
+
+def test_a_certificate_comes_with_its_key():
+    """Half of the pair is a mistake that is told."""
+    with pytest.raises(ValueError, match="together with its key"):
+        TLS(certificate_file="client.pem")
+
+
+def test_the_servers_name_may_be_given(connect, secure_address, certificates):
+    """Where the address is not in the certificate, the name that is there is asked for, with several servers too."""
+    own = {"certificate_file": certificates / "client.pem", "key_file": certificates / "client.key"}
+    named = TLS(certificates / "ca.pem", **own, server_name="127.0.0.1")
+    port = secure_address.rpartition(":")[2]
+    with connect([f"127.0.0.1:{port}", "127.0.0.1:1"], tls=named) as client:
+        assert [judgement.reason for judgement in client.check_many(["خبر"])] == ["خبر"]
+    wrong = TLS(certificates / "ca.pem", **own, server_name="other.internal")
+    with connect(secure_address, tls=wrong, timeout=2) as client, pytest.raises(errors.Unavailable):
+        list(client.check_many(["خبر"]))
 
 
 def test_closed_clients_leave_no_threads(connect, address, stub):

@@ -110,7 +110,7 @@ def test_the_service_config_holds_the_policy_and_no_timeout():
 
 def test_channel_options_are_explicit():
     """Message limits are set and finite, keepalive is at least a minute and only during calls."""
-    connection = Connection(timeout=5, token="s3cret", tls=None)
+    connection = Connection("127.0.0.1:1", timeout=5, token="s3cret", tls=None, token_in_clear=False)
     options = dict(connection.options())
     assert options["grpc.max_send_message_length"] == 4 << 20
     assert options["grpc.max_receive_message_length"] == 64 << 20

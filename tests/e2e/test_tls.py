@@ -1,7 +1,10 @@
 """TLS and client certificates, end to end, with an authority of the test's own."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +16,7 @@ from baznashr import TLS, Client
 from baznashr.errors import Unavailable
 from baznashr.v1 import check_service_pb2 as pb
 from tests.support.secrets import Authority, bearer, entry, token_for, write_tokens
-from tests.support.server import DEADLINE_SECONDS, ServerProcess, Stubs, refusal, serving
+from tests.support.server import DEADLINE_SECONDS, ServerProcess, Stubs, environment, refusal, serving
 
 REQUEST = pb.CheckTextRequest(item=pb.CheckItem(text="خبر کوتاه امروز"))
 HOST = ("localhost", "127.0.0.1")
@@ -116,6 +119,28 @@ def test_clients_refuse_another_server(secured: Secured) -> None:
     own = secured.authority.credentials(secured.own)
     with Stubs(f"127.0.0.2:{port}", own) as stubs:
         assert refusal(lambda: check(stubs)).code == "UNAVAILABLE"
+
+
+def test_the_command_connects_with_its_options(secured: Secured, tmp_path: Path) -> None:
+    """With authority, certificate and token by option or variable the command is served; without, it says why not."""
+    token, text = tmp_path / "token", tmp_path / "text"
+    token.write_text(token_for("crawler") + "\n", encoding="ascii")
+    text.write_text("خبر کوتاه امروز", encoding="utf-8")
+    flags = ["--tls-ca", secured.ca, "--tls-cert", secured.own[0], "--tls-key", secured.own[1], "--token-file", token]
+    variables = {f"BAZNASHR_{str(flag)[2:].upper().replace('-', '_')}": str(file) for flag, file in batched(flags, 2)}
+
+    def run(*options: object, **extra: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from baznashr.cli import main; main()", "check", text, *options]
+        command += ["--server", secured.server.listen, "--timeout", "20"]
+        return subprocess.run(
+            list(map(str, command)), env=environment(**extra), capture_output=True, text=True, check=False
+        )
+
+    for done in (run(*flags), run(**variables)):
+        assert done.returncode == 0, done.stderr
+    assert run(*flags[:-2]).returncode == 4
+    refused = run(*flags[:-2], "--token", "is-not-known-here")
+    assert (refused.returncode, refused.stderr[:26]) == (4, "baznashr: UNAUTHENTICATED:")
 
 
 def test_health_answers_probes_in_clear_and_nothing_else(secured: Secured) -> None:

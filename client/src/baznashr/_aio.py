@@ -44,6 +44,10 @@ class AsyncClient:
         timeout: Seconds that each call may take, attempts and all.
         token: Sent with every call as a bearer token.
         tls: Encrypts the connection; None does not.
+        token_in_clear: Send the token without encryption to another machine, where something else encrypts.
+
+    Raises:
+        ValueError: An argument is wrong, or the token would be sent in clear.
     """
 
     def __init__(
@@ -53,8 +57,9 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         token: str | None = None,
         tls: TLS | None = None,
+        token_in_clear: bool = False,
     ) -> None:
-        self._transport = AsyncTransport(address(target), Connection(timeout, token, tls))
+        self._transport = AsyncTransport(Connection(address(target), timeout, token, tls, token_in_clear))
 
     async def __aenter__(self) -> Self:
         return self

@@ -27,11 +27,17 @@ class TLS:
     """An encrypted connection; every path names a PEM file."""
 
     ca_file: str | Path | None = None
-    """Whom to trust; the system's authorities where it is None."""
+    """Whom to trust; the authorities that gRPC brings where it is None."""
     certificate_file: str | Path | None = None
     """The client's own certificate chain, for servers that ask for one."""
     key_file: str | Path | None = None
     """The key of the client's certificate."""
+    server_name: str | None = None
+    """The name that the server's certificate must have, where that is not the host of the address."""
+
+    def __post_init__(self) -> None:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("A client's certificate is given together with its key.")
 
     def credentials(self) -> grpc.ChannelCredentials:
         """Read the files.
@@ -68,21 +74,48 @@ def address(target: str | Sequence[str]) -> str:
     return f"ipv{versions.pop()}:{','.join(target)}"
 
 
+def is_local(target: str) -> bool:
+    """Return whether what is sent to *target*, as gRPC calls it, stays on this machine."""
+    scheme, colon, rest = target.partition(":")
+    if colon and scheme in {"unix", "unix-abstract"}:
+        return True
+    addresses = rest.rpartition("/")[2] if colon and scheme in {"dns", "ipv4", "ipv6", "passthrough"} else target
+    return all(_is_loopback(address) for address in addresses.split(","))
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0] or address
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _read(path: str | Path | None) -> bytes | None:
     return None if path is None else Path(path).read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What both clients are given besides the address."""
+    """What both clients are given."""
 
+    target: str
+    """As gRPC calls it."""
     timeout: float
     token: str | None = field(repr=False)
     tls: TLS | None
+    token_in_clear: bool
 
     def __post_init__(self) -> None:
         if not self.timeout > 0:
             raise ValueError("The timeout is a number of seconds above 0.")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable() and self.token.strip()):
+            raise ValueError("A token is one line of visible ASCII characters.")
+        if self.token is not None and self.tls is None and not self.token_in_clear and not is_local(self.target):
+            raise ValueError(
+                f"Whoever listens between here and {self.target} could read the token: encrypt with tls=TLS(...), or "
+                "say token_in_clear=True where something else encrypts."
+            )
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Return what every call carries."""
@@ -90,7 +123,9 @@ class Connection:
 
     def options(self) -> Sequence[tuple[str, Any]]:
         """Return the options of the channel."""
+        name = self.tls.server_name if self.tls else None
         return (
+            *((("grpc.ssl_target_name_override", name), ("grpc.default_authority", name)) if name else ()),
             ("grpc.primary_user_agent", f"baznashr-python/{version('baznashr')}"),
             ("grpc.max_send_message_length", MAX_REQUEST_BYTES),
             ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),

@@ -24,8 +24,7 @@ _T = TypeVar("_T")
 class Transport:
     """A channel for threads; it belongs to the process that makes the first call."""
 
-    def __init__(self, target: str, connection: Connection) -> None:
-        self._target = target
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._metadata = connection.metadata()
         self._connecting = threading.Lock()
@@ -107,9 +106,11 @@ class Transport:
             self._process.enter()
             options = self._connection.options()
             if self._connection.tls is None:
-                self._channel = grpc.insecure_channel(self._target, options)
+                self._channel = grpc.insecure_channel(self._connection.target, options)
             else:
-                self._channel = grpc.secure_channel(self._target, self._connection.tls.credentials(), options)
+                self._channel = grpc.secure_channel(
+                    self._connection.target, self._connection.tls.credentials(), options
+                )
             return self._channel
 
     def _answer(self, future: Any) -> bytes:
@@ -129,8 +130,7 @@ class Transport:
 class AsyncTransport:
     """A channel for asyncio; it belongs to the loop that makes the first call."""
 
-    def __init__(self, target: str, connection: Connection) -> None:
-        self._target = target
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._metadata = connection.metadata()
         self._channel: grpc.aio.Channel | None = None
@@ -212,10 +212,10 @@ class AsyncTransport:
         return method(call.request.SerializeToString(), timeout=self._connection.timeout, metadata=self._metadata)
 
     def _connect(self) -> grpc.aio.Channel:
-        options = self._connection.options()
-        if self._connection.tls is None:
-            return grpc.aio.insecure_channel(self._target, options)
-        return grpc.aio.secure_channel(self._target, self._connection.tls.credentials(), options)
+        target, tls, options = self._connection.target, self._connection.tls, self._connection.options()
+        if tls is None:
+            return grpc.aio.insecure_channel(target, options)
+        return grpc.aio.secure_channel(target, tls.credentials(), options)
 
     async def _answer(self, started: Any) -> bytes:
         try:

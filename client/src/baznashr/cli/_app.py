@@ -11,20 +11,17 @@ import typer
 from baznashr import Client
 from baznashr.cli._answers import answer_all
 from baznashr.cli._compare import compare
+from baznashr.cli._connection import connected
 from baznashr.cli._corpora import corpora
 from baznashr.cli._inputs import STDIN, parse_document, parse_item, read_inputs, size_of
 from baznashr.cli._options import (
     EXIT_CODES,
-    LOCAL,
     AsJson,
     CorpusName,
     ExitCode,
     Files,
     Jsonl,
     Quiet,
-    Server,
-    Timeout,
-    Token,
 )
 from baznashr.cli._printing import printer
 from baznashr.cli._watch import watch
@@ -39,16 +36,15 @@ app = typer.Typer(
 
 
 @app.command(epilog=EXIT_CODES)
+@connected
 def check(
+    client: Client,
     files: Files = None,
-    server: Server = LOCAL,
     corpus: CorpusName = DEFAULT_CORPUS,
     jsonl: Jsonl = False,
     json: AsJson = False,
     quiet: Quiet = False,
     exit_code: ExitCode = False,
-    timeout: Timeout = 5.0,
-    token: Token = None,
 ) -> None:
     """Judge texts and store nothing.
 
@@ -56,21 +52,21 @@ def check(
     """
     files = _readable(files)
     inputs = read_inputs(files, jsonl=jsonl, make=lambda _, text: text, parse=parse_item)
-    with Client(server, timeout=timeout, token=token) as client:
-        answer_all(
-            inputs,
-            lambda items: client.check_many(items, corpus, on_error="yield"),
-            size_of(files),
-            json=json,
-            quiet=quiet,
-            exit_code=exit_code,
-        )
+    answer_all(
+        inputs,
+        lambda items: client.check_many(items, corpus, on_error="yield"),
+        size_of(files),
+        json=json,
+        quiet=quiet,
+        exit_code=exit_code,
+    )
 
 
 @app.command(epilog=EXIT_CODES)
+@connected
 def ingest(
+    client: Client,
     files: Files = None,
-    server: Server = LOCAL,
     corpus: CorpusName = DEFAULT_CORPUS,
     jsonl: Jsonl = False,
     id: Annotated[str | None, typer.Option(help="The document's id; a file's name by default.")] = None,  # noqa: A002
@@ -78,8 +74,6 @@ def ingest(
     json: AsJson = False,
     quiet: Quiet = False,
     exit_code: ExitCode = False,
-    timeout: Timeout = 5.0,
-    token: Token = None,
 ) -> None:
     """Judge documents and store them.
 
@@ -93,23 +87,22 @@ def ingest(
     inputs = read_inputs(
         files, jsonl=jsonl, make=lambda file, text: Document(id=id or file.name, text=text), parse=parse_document
     )
-    with Client(server, timeout=timeout, token=token) as client:
-        answer_all(
-            inputs,
-            lambda items: client.ingest_many(items, corpus, replace, on_error="yield"),
-            size_of(files),
-            json=json,
-            quiet=quiet,
-            exit_code=exit_code,
-        )
+    answer_all(
+        inputs,
+        lambda items: client.ingest_many(items, corpus, replace, on_error="yield"),
+        size_of(files),
+        json=json,
+        quiet=quiet,
+        exit_code=exit_code,
+    )
 
 
 @app.command(epilog=EXIT_CODES)
-def status(server: Server = LOCAL, json: AsJson = False, timeout: Timeout = 5.0, token: Token = None) -> None:
+@connected
+def status(client: Client, json: AsJson = False) -> None:
     """Show how the server is and what its corpora hold."""
-    with Client(server, timeout=timeout, token=token) as client:
-        server_status = client.server_status()
-        stats = [client.corpus_stats(corpus.name) for corpus in client.list_corpora()]
+    server_status = client.server_status()
+    stats = [client.corpus_stats(corpus.name) for corpus in client.list_corpora()]
     printer(json=json).status(server_status, stats)
 
 

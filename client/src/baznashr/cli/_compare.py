@@ -11,8 +11,9 @@ import typer
 
 from baznashr import Client
 from baznashr.cli import EXIT_REFUSED, EXIT_REPEATED
+from baznashr.cli._connection import connected
 from baznashr.cli._inputs import STDIN, read_text
-from baznashr.cli._options import LOCAL, AsJson, ExitCode, Server, Timeout, Token
+from baznashr.cli._options import AsJson, ExitCode
 from baznashr.cli._printing import printer
 from baznashr.errors import InvalidDocument, InvalidText, MessageTooLarge
 from baznashr.types import DEFAULT_CORPUS, Judgement, StoredId
@@ -27,10 +28,11 @@ class _Operand:
     value: str | StoredId
 
 
+@connected
 def compare(
+    client: Client,
     earlier: Annotated[str, typer.Argument(help="A UTF-8 file, - for stdin, or stored:ID for a stored document.")],
     later: Annotated[str, typer.Argument(help="The text to judge, given in the same way.")],
-    server: Server = LOCAL,
     corpus: Annotated[
         str | None, typer.Option("--corpus", "-c", help="Whose policy to use, and where stored documents are.")
     ] = None,
@@ -44,8 +46,6 @@ def compare(
         ),
     ] = None,
     exit_code: ExitCode = False,
-    timeout: Timeout = 5.0,
-    token: Token = None,
 ) -> None:
     """Judge a later text as if only the earlier one were stored.
 
@@ -54,16 +54,15 @@ def compare(
     if earlier == later == str(STDIN):
         raise typer.BadParameter("Standard input can be only one of the two.")
     out = printer(json=json)
-    with Client(server, timeout=timeout, token=token) as client:
-        try:
-            first, second = _operand(earlier, corpus), _operand(later, corpus)
-            judgement = client.compare(first.value, second.value, corpus)
-        except (InvalidText, InvalidDocument, MessageTooLarge) as error:
-            out.error(f"{earlier} {later}", error)
-            raise typer.Exit(EXIT_REFUSED) from None
-        out.judgement(later, second.value if isinstance(second.value, str) else "", judgement)
-        if not json and (sys.stdout.isatty() if side_by_side is None else side_by_side):
-            _show_side_by_side(client, first, second, judgement)
+    try:
+        first, second = _operand(earlier, corpus), _operand(later, corpus)
+        judgement = client.compare(first.value, second.value, corpus)
+    except (InvalidText, InvalidDocument, MessageTooLarge) as error:
+        out.error(f"{earlier} {later}", error)
+        raise typer.Exit(EXIT_REFUSED) from None
+    out.judgement(later, second.value if isinstance(second.value, str) else "", judgement)
+    if not json and (sys.stdout.isatty() if side_by_side is None else side_by_side):
+        _show_side_by_side(client, first, second, judgement)
     raise typer.Exit(EXIT_REPEATED if exit_code and judgement.repeated else 0)
 
 

@@ -13,19 +13,11 @@ EXIT_CODES = f"""Exit codes: 0 all was answered; {EXIT_REFUSED} some inputs were
 {EXIT_USAGE} wrong usage; {EXIT_UNREACHABLE} the server cannot be reached, is overloaded or late;
 {EXIT_FAILED} the server refused or failed the call; {EXIT_REPEATED} with --exit-code, a text is repeated content;
 {EXIT_INTERRUPTED} interrupted."""
-LOCAL = "127.0.0.1:50051"
 
 Files: TypeAlias = Annotated[
     list[Path] | None,
     typer.Argument(show_default="standard input", help="UTF-8 files; - is standard input."),
 ]
-Server: TypeAlias = Annotated[
-    str, typer.Option("--server", "-s", envvar="BAZNASHR_SERVER", help="The server's address, HOST:PORT.")
-]
-Token: TypeAlias = Annotated[
-    str | None, typer.Option(envvar="BAZNASHR_TOKEN", show_envvar=True, help="Sent as a bearer token.")
-]
-Timeout: TypeAlias = Annotated[float, typer.Option(min=0.001, help="Seconds that each call may take.")]
 CorpusName: TypeAlias = Annotated[str, typer.Option("--corpus", "-c", help="The corpus.")]
 Jsonl: TypeAlias = Annotated[
     bool,

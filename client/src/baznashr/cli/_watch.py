@@ -15,8 +15,9 @@ from baznashr._batching import Outcome
 from baznashr.cli import EXIT_INTERRUPTED
 from baznashr.cli._answers import Answers, paired
 from baznashr.cli._arrivals import Arrivals
+from baznashr.cli._connection import connected
 from baznashr.cli._inputs import Input, parse_document, parse_item, read_inputs
-from baznashr.cli._options import LOCAL, AsJson, CorpusName, Jsonl, Quiet, Server, Timeout, Token
+from baznashr.cli._options import AsJson, CorpusName, Jsonl, Quiet
 from baznashr.errors import BaznashrError
 from baznashr.pipeline._policy import UNAVAILABLE
 from baznashr.types import DEFAULT_CORPUS, Document
@@ -28,9 +29,10 @@ _TURN_MS = 500
 _FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.5, 30.0
 
 
+@connected
 def watch(
+    client: Client,
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="The folder; subfolders too.")],
-    server: Server = LOCAL,
     corpus: CorpusName = DEFAULT_CORPUS,
     check: Annotated[bool, typer.Option("--check", help="Judge only, and store nothing.")] = False,
     pattern: Annotated[
@@ -48,8 +50,6 @@ def watch(
     ] = False,
     json: AsJson = False,
     quiet: Quiet = False,
-    timeout: Timeout = 5.0,
-    token: Token = None,
 ) -> None:
     """Ingest a folder's files as they arrive.
 
@@ -62,31 +62,30 @@ def watch(
     if new_only:
         arrivals.take_all()
     answers = Answers(json=json, quiet=quiet)
-    with Client(server, timeout=timeout, token=token) as client:
 
-        def name_of(file: Path) -> str:
-            return file.relative_to(folder).as_posix()
+    def name_of(file: Path) -> str:
+        return file.relative_to(folder).as_posix()
 
-        def ask(items: Iterator[Any]) -> Iterator[Outcome]:
-            if check:
-                return client.check_many(items, corpus, on_error="yield")
-            return client.ingest_many(items, corpus, replace=True, on_error="yield")
+    def ask(items: Iterator[Any]) -> Iterator[Outcome]:
+        if check:
+            return client.check_many(items, corpus, on_error="yield")
+        return client.ingest_many(items, corpus, replace=True, on_error="yield")
 
-        def read(files: Iterable[Path]) -> Iterator[Input[Any]]:
-            return read_inputs(
-                files,
-                jsonl=jsonl,
-                make=lambda file, text: text if check else Document(id=name_of(file), text=text),
-                parse=parse_item if check else parse_document,
-                name=name_of,
-            )
+    def read(files: Iterable[Path]) -> Iterator[Input[Any]]:
+        return read_inputs(
+            files,
+            jsonl=jsonl,
+            make=lambda file, text: text if check else Document(id=name_of(file), text=text),
+            parse=parse_item if check else parse_document,
+            name=name_of,
+        )
 
-        try:
-            _Watch(arrivals, read, ask, answers, in_lines=jsonl).run(polling=polling)
-        except KeyboardInterrupt:
-            if quiet:
-                answers.show_sums()
-            raise typer.Exit(EXIT_INTERRUPTED) from None
+    try:
+        _Watch(arrivals, read, ask, answers, in_lines=jsonl).run(polling=polling)
+    except KeyboardInterrupt:
+        if quiet:
+            answers.show_sums()
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 class _Watch:
