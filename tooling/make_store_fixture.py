@@ -14,7 +14,7 @@ from pathlib import Path
 from baznashr.types import Document, IndexPolicy, Override, OverrideKind, Policy
 from baznashr_server.bulk.transfer import export_corpus
 from baznashr_server.engine import Engine
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import restore_database
 from baznashr_server.store.schema import FORMAT
 
@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
         fill(engine)
         engine.backup(folder / "store.sqlite3")
         # Exported from the file, since in the folder documents go on expiring.
-        restore_database(folder / "store.sqlite3", Path(temporary, "restored"), FA_1)
+        restore_database(folder / "store.sqlite3", Path(temporary, "restored"), PROFILES)
         for corpus in CORPORA:
             export_corpus(Path(temporary, "restored"), corpus, folder / f"{corpus}.jsonl")
     (folder / "store.sqlite3").chmod(0o644)

@@ -258,3 +258,18 @@ def test_repeats_outlive_their_original_in_the_window(new_shelf: NewShelf) -> No
     assert [match.document_id for match in late.matches] == ["repeat"]
     shelf.delete("repeat")
     assert shelf.check(EDITED).canonical_id == "late"
+
+
+def test_what_an_editor_calls_a_repeat_is_found_by_its_own_text(new_shelf: NewShelf) -> None:
+    """Where only originals are indexed, a text unlike the original it is said to repeat is in the tables itself."""
+    shelf = new_shelf(policy=Policy(index_policy=IndexPolicy.ORIGINALS))
+    shelf.put(STORY, "a")
+    shelf.put(EDITED, "b")
+    shelf.override("b", REPEAT_OF, "a")
+    assert shelf.put(OTHER, "b", replace=True).canonical_id == "a"
+    assert shelf.check(OTHER).verdict is Verdict.EXACT
+    shelf.put(text(("third", 600)), "c")
+    shelf.put(text(("third", 560), ("", 30)), "d")
+    shelf.override("d", REPEAT_OF, "a")
+    shelf.delete("c")
+    assert shelf.check(text(("third", 560))).matches[0].document_id == "d"

@@ -12,7 +12,7 @@ from baznashr.errors import DataFolderInUse, FormatMismatch, StoreDamaged, Store
 from baznashr.types import Document, Verdict
 from baznashr_server.engine import Engine
 from baznashr_server.engine.verify import verify
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store import backup as module
 from baznashr_server.store.backup import backup_folder, restore_database
 from baznashr_server.store.schema import connect
@@ -22,7 +22,7 @@ from tests.support.texts import article
 
 def restore(file: Path, target: Path) -> None:
     """Restore under the profile at hand."""
-    restore_database(file, target, FA_1)
+    restore_database(file, target, PROFILES)
 
 
 def test_the_drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

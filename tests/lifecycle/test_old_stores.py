@@ -12,7 +12,7 @@ from baznashr.types import Document, IndexPolicy, OverrideKind, Verdict
 from baznashr_server.bulk.transfer import export_corpus
 from baznashr_server.engine import Engine
 from baznashr_server.engine.verify import verify
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import restore_database
 from baznashr_server.store.schema import FORMAT, connect
 
@@ -30,7 +30,7 @@ def store(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def folder(store: Path, tmp_path: Path) -> Path:
     """A data folder restored from it."""
-    restore_database(store / "store.sqlite3", tmp_path / "data", FA_1)
+    restore_database(store / "store.sqlite3", tmp_path / "data", PROFILES)
     return tmp_path / "data"
 
 

@@ -165,6 +165,7 @@ def _open(settings: Settings, metrics: Metrics) -> Engine:
         group_commit_max_documents=settings.group_commit_max_documents,
         group_commit_wait_ms=settings.group_commit_wait_ms,
         snapshot_seconds=settings.snapshot_seconds,
+        profile=settings.profile or None,
     )
     opened = time.perf_counter()
     metrics.start_seconds.labels("recovery").set(opened - begun)

@@ -136,6 +136,8 @@ class Settings(BaseSettings):
     """How long a commit waits for company, in milliseconds; whatever arrives during a commit shares the next."""
     snapshot_seconds: float = Field(600.0, ge=1, le=86_400)
     """Least time between two snapshots of the tables in memory, which speed the start after a crash."""
+    profile: str = ""
+    """Profile to bring the store under: made in the background, taken at a later start; empty leaves it as it is."""
     backup_dir: OptionalFolder = None
     """Folder that BackupStore writes to, made if it is missing; empty refuses backups over gRPC."""
     max_concurrent_calls: int = Field(64, ge=1, le=100_000)

@@ -26,7 +26,7 @@ from baznashr_server.bulk.spill import Order
 from baznashr_server.bulk.state import READ, REJECTS, RUNS, State, read_json
 from baznashr_server.bulk.stores import folder_of
 from baznashr_server.engine.records import policy_version
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.reading import Moment
 
@@ -43,7 +43,7 @@ def finish(
     taken[[one.row for one in not_judged]] = False
     rows = np.flatnonzero(taken)
     judged = Judged.read(judging.folder)
-    with Moment(folder_of(options, state) / DATABASE, FA_1) as moment:
+    with Moment(folder_of(options, state) / DATABASE, *PROFILES) as moment:
         corpus = next(row for row in moment.corpora() if row.name == options.corpus)
         asks = options.against is not None or bool(options.source_ranks)
         settlement = settle(
@@ -67,7 +67,7 @@ def finish(
     )
     return {
         "version": version("baznashr-server"),
-        "profile": FA_1.name,
+        "profile": moment.profile.name,
         "policy": json.loads(corpus.policy),
         "policy_version": policy_version(corpus),
         "settings": options.settings(),

@@ -21,7 +21,7 @@ from baznashr_server.bulk import files
 from baznashr_server.engine import Engine
 from baznashr_server.engine.records import document_from_row, judgement_from_row
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.reading import Moment
@@ -48,7 +48,7 @@ def export_corpus(data: Path, corpus: str, out: Path, *, progress: Progress = la
     files.check_name(out)
     if not (data / DATABASE).is_file():
         raise StoreError(f"{data} holds no store", reason="NO_STORE")
-    with Moment(data / DATABASE, FA_1) as moment:
+    with Moment(data / DATABASE, *PROFILES) as moment:
         row = next((row for row in moment.corpora() if row.name == corpus), None)
         if row is None:
             raise CorpusNotFound(f"There is no corpus {corpus!r} in {data}.", metadata={"corpus": corpus})
@@ -56,7 +56,7 @@ def export_corpus(data: Path, corpus: str, out: Path, *, progress: Progress = la
 
         def records() -> Iterator[files.Record]:
             for done, document in enumerate(moment.documents(row.corpus), 1):
-                yield _record(document, corpus)
+                yield _record(document, corpus, moment.profile.name)
                 progress("documents", done, total)
 
         try:
@@ -65,9 +65,9 @@ def export_corpus(data: Path, corpus: str, out: Path, *, progress: Progress = la
             raise StoreError(f"{out} cannot be written: {error}", reason="EXPORT_FAILED") from error
 
 
-def _record(row: DocumentRow, corpus: str) -> dict[str, Any]:
+def _record(row: DocumentRow, corpus: str, profile: str) -> dict[str, Any]:
     document = document_from_row(row)
-    judgement = judgement_from_row(row, corpus, FA_1.name, replayed=False)
+    judgement = judgement_from_row(row, corpus, profile, replayed=False)
     return {
         "id": document.id,
         "text": document.text,

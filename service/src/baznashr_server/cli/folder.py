@@ -90,11 +90,11 @@ def restore(
 ) -> None:
     """Make a data folder from a backup, once the whole of it was found sound."""
     with failures():
-        from baznashr_server.profile import FA_1  # noqa: PLC0415 - see above
+        from baznashr_server.profile import PROFILES  # noqa: PLC0415 - see above
         from baznashr_server.store.backup import restore_database  # noqa: PLC0415
 
         report = _Progress()
-        restore_database(file, data, FA_1, lambda done, total: report("pages", done, total))
+        restore_database(file, data, PROFILES, lambda done, total: report("pages", done, total))
     print(f"{data}: restored from {file}")
 
 

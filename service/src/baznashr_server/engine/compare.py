@@ -9,7 +9,6 @@ from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.judge.comparison import NO_MASK
 from baznashr_server.judge.rules import is_repeated
-from baznashr_server.profile import FA_1
 
 
 def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: LoadedCorpus | None) -> Judgement:
@@ -33,7 +32,7 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
         matches=(match,),
         new_share=new_share(later.body, ruling, [comparison]),
         self_repetition=later.repetition.answer,
-        profile=FA_1.name,
+        profile=judge.profile.name,
         policy=corpus.policy_version if corpus else "",
         digest=later.fingerprint.digest,
     )

@@ -16,7 +16,6 @@ from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.writer import Changes, Work
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_CORPORA, MAX_LOADED_CORPORA
-from baznashr_server.profile import FA_1
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.rows import CorpusRow
 from baznashr_server.store.store import Store
@@ -169,6 +168,6 @@ class Corpora:
             text_bytes=found["text_bytes"],
             stored_bytes=found["stored_bytes"],
             memory_bytes=corpus.memory_bytes,
-            profile=FA_1.name,
+            profile=self._store.profile.name,
             newest_published_at=None if found["newest"] is None else from_micros(found["newest"]),
         )

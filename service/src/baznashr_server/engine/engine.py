@@ -26,7 +26,7 @@ from baznashr.types import (
     StoredId,
 )
 from baznashr_server import failpoints
-from baznashr_server.engine import boilerplate, clusters, validation
+from baznashr_server.engine import boilerplate, clusters, reindex, validation
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import Change, Delete
 from baznashr_server.engine.compare import compare_texts
@@ -47,7 +47,7 @@ from baznashr_server.engine.upkeep import Upkeep
 from baznashr_server.engine.writer import Changes, Work, Writer
 from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_BOILERPLATE, MAX_CLUSTER_PAGE
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import Progress
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DataFolder
@@ -83,6 +83,7 @@ class Engine:
         group_commit_max_documents: int = 512,
         group_commit_wait_ms: float = 0.0,
         snapshot_seconds: float = 600.0,
+        profile: str | None = None,
     ) -> Self:
         """Open or create the data folder *path*, take it, and fill the tables from the store.
 
@@ -91,17 +92,19 @@ class Engine:
             group_commit_max_documents: Most documents that share one durable commit.
             group_commit_wait_ms: How long a commit waits for company.
             snapshot_seconds: Least time between two snapshots of the tables, which speed the next start.
+            profile: Of the store, once all documents are made anew under it in the background and it is opened again.
 
         Raises:
             DataFolderInUse: Another engine has it.
-            FormatMismatch, ProfileMismatch: Written by a release, or under a profile, that this one cannot read.
-            StoreDamaged: The database cannot be read.
+            FormatMismatch, ProfileMismatch, StoreDamaged: This release cannot read it.
+            InvalidArgument, TextNotKept: There is no such *profile*, or nothing to make it from.
         """
         with ExitStack() as undo:
             folder = DataFolder.acquire(path)
             undo.callback(folder.release)
-            store = Store(folder, FA_1)
+            store = Store(folder, *PROFILES)
             undo.callback(store.close)
+            reindex.arrive(store, profile)
             failpoints.reach("after_schema")
             engine = cls(folder, store, observer or Silence(), snapshot_seconds)
             engine._corpora.load()
@@ -230,7 +233,7 @@ class Engine:
         items = []
         for number, document in enumerate(documents):
             with validation.errors_at(f"documents[{number}]" if batch else ""):
-                prepared = prepare_document(document, self._observer)
+                prepared = prepare_document(document, self._observer, self._store.profile)
             items.append(self._judged_item(loaded, prepared))
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
         work = Ingest(*fixed, items, self._observer, replace=replace, batch=batch)
@@ -266,7 +269,7 @@ class Engine:
     def check(self, item: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
         """Judge a text, or a document, and store nothing. A stored document is answered as ingest would."""
         loaded = self._corpora[corpus]
-        prepared = prepare_document(item, self._observer)
+        prepared = prepare_document(item, self._observer, self._store.profile)
         number = loaded.row.corpus
         override = None
         if prepared.document.id:
@@ -274,7 +277,7 @@ class Engine:
             if stored is not None:
                 if stored.digest != prepared.fingerprint.digest_bytes:
                     raise reused(stored, loaded.name)
-                return judgement_from_row(stored, loaded.name, FA_1.name, replayed=True)
+                return judgement_from_row(stored, loaded.name, self._store.profile.name, replayed=True)
             override = self._store.override(number, prepared.document.id)
         outcome = self._judge.judge(loaded, prepared, Evidence(), pending=False, override=override)
         self._observer.judged(outcome.judgement)
@@ -303,12 +306,11 @@ class Engine:
             DocumentNotFound: A StoredId names no document.
             TextNotKept: A StoredId names a document whose text was not kept.
         """
-        loaded = self._corpora[corpus] if corpus else None
         with validation.errors_at("earlier"):
             first = prepare_document(self._resolve(earlier), self._observer)
         with validation.errors_at("later"):
             second = prepare_document(self._resolve(later), self._observer)
-        return compare_texts(first, second, self._judge, loaded)
+        return compare_texts(first, second, self._judge, self._corpora[corpus] if corpus else None)
 
     def _resolve(self, item: str | Document | StoredId) -> str | Document:
         if not isinstance(item, StoredId):
@@ -335,7 +337,7 @@ class Engine:
         row = self._row(document_id, corpus)
         return StoredDocument(
             document=document_from_row(row),
-            judgement=judgement_from_row(row, corpus, FA_1.name, replayed=False),
+            judgement=judgement_from_row(row, corpus, self._store.profile.name, replayed=False),
             arrived_at=from_micros(row.arrived),
         )
 
@@ -394,6 +396,5 @@ class Engine:
 
     def remove_repeats(self, text: str) -> str:
         """Return *text* without its second copies; unchanged where it repeats nothing."""
-        prepared = prepare_document(text, self._observer)
-        spans = prepared.repetition.answer.spans
+        spans = prepare_document(text, self._observer).repetition.answer.spans
         return remove_repeats(text, spans) if spans else text

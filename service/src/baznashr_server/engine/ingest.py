@@ -20,13 +20,12 @@ from baznashr_server.engine.corpus import (
     now_micros,
 )
 from baznashr_server.engine.findings import Evidence, Outcome
-from baznashr_server.engine.judging import Judge
+from baznashr_server.engine.judging import OVERRIDDEN, Judge
 from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.engine.records import judgement_from_row, judgement_to_json, to_json
 from baznashr_server.engine.shadow import note
 from baznashr_server.engine.writer import Changes
-from baznashr_server.profile import FA_1
 from baznashr_server.store.codec import array_to_blob, compress
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
@@ -96,7 +95,7 @@ class Ingest:
         stored = self.store.document(number, prepared.document.id)
         if stored is not None:
             if stored.digest == prepared.fingerprint.digest_bytes:
-                return judgement_from_row(stored, corpus.name, FA_1.name, replayed=True)
+                return judgement_from_row(stored, corpus.name, self.store.profile.name, replayed=True)
             if not self.replace:
                 raise reused(stored, corpus.name)
             item.evidence.pop(stored.row, None)
@@ -178,6 +177,8 @@ class Ingest:
             return WITH_PASSAGES
         if judgement.verdict is Verdict.EXACT:
             return NOT_INDEXED
-        if judgement.repeated and self.corpus.policy.index_policy is IndexPolicy.ORIGINALS:
+        # What an editor called a repeat need not be like its original, and nothing else would lead to it.
+        is_led_to = judgement.repeated and judgement.reason != OVERRIDDEN
+        if is_led_to and self.corpus.policy.index_policy is IndexPolicy.ORIGINALS:
             return NOT_INDEXED
         return WITH_BANDS

@@ -37,7 +37,7 @@ from baznashr_server.judge.rules import (
     judge_signatures,
 )
 from baznashr_server.limits import MAX_CANDIDATES, MAX_MATCHES
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import Profile
 from baznashr_server.store.codec import signature_from_blob
 from baznashr_server.store.rows import DocumentRow, OverrideRow
 from baznashr_server.store.store import Store
@@ -71,6 +71,10 @@ class Judge:
         self._store = store
         self._bodies = bodies
         self._observer = observer
+
+    @property
+    def profile(self) -> Profile:
+        return self._store.profile
 
     def gather(self, corpus: LoadedCorpus, prepared: Prepared) -> Evidence:
         """Compare a text with what is durable, for the writer to judge by when its turn comes."""
@@ -287,7 +291,7 @@ class Judge:
             matches=tuple(finding.match() for finding in findings),
             new_share=new_share(prepared.body, ruling, comparisons) if comparisons else _unverified_share(findings),
             self_repetition=prepared.repetition.answer,
-            profile=FA_1.name,
+            profile=self.profile.name,
             policy=corpus.policy_version,
             digest=prepared.fingerprint.digest,
         )

@@ -13,6 +13,7 @@ from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.writer import Writer
 from baznashr_server.limits import MAX_QUEUED_WRITES
+from baznashr_server.profile import Profile
 from baznashr_server.store.backup import Progress, backup_folder, last_backup
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.store import Store
@@ -53,6 +54,11 @@ class Operations:
         self._corpora = corpora
         self._writer = writer
         self._observer = observer
+
+    @property
+    def profile(self) -> Profile:
+        """What the store's documents were fingerprinted under."""
+        return self._store.profile
 
     @property
     def writes(self) -> tuple[int, int]:

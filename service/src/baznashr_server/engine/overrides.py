@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baznashr.errors import DocumentNotFound, InvalidArgument
-from baznashr.types import IndexPolicy, Override, OverrideKind
+from baznashr.types import Override, OverrideKind
 from baznashr_server.engine import clusters
 from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES, LoadedCorpus
 from baznashr_server.engine.writer import Changes
@@ -30,8 +30,8 @@ def apply_override(store: Store, changes: Changes, corpus: LoadedCorpus, overrid
             if target.cluster != document.cluster:
                 clusters.leave(store, changes, corpus, document)
                 store.set_cluster(document.row, target.cluster)
-                if not document.indexed and corpus.policy.index_policy is IndexPolicy.ALL:
-                    # An exact copy: the one that stands in the tables for it is no longer in its cluster.
+                if not document.indexed:
+                    # Who stood for it in the tables, as an equal text or as its original, is not in its cluster now.
                     clusters.index_as(store, changes, corpus, document, WITH_BANDS)
         case OverrideKind.NOT_REPEAT:
             if target is None or target.cluster == document.cluster:

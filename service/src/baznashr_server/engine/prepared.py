@@ -10,6 +10,7 @@ from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.validation import check_document, check_letters, check_text
 from baznashr_server.judge.body import Body, prepare
 from baznashr_server.judge.repetition import Repetition, find_repetition
+from baznashr_server.profile import FA_1, Profile
 from baznashr_server.sketch.fingerprint import Fingerprint, fingerprint_of
 from baznashr_server.store.codec import to_micros
 from baznashr_server.text.canonical import Canonical, canonicalise
@@ -35,7 +36,7 @@ class Prepared:
             return prepare(document.text, canonical, copies, title=document.title, source=document.source)
 
 
-def prepare_document(item: str | Document, observer: Observer) -> Prepared:
+def prepare_document(item: str | Document, observer: Observer, profile: Profile = FA_1) -> Prepared:
     """Validate and fingerprint a text or document.
 
     Raises:
@@ -51,7 +52,7 @@ def prepare_document(item: str | Document, observer: Observer) -> Prepared:
     with timed(observer, "fingerprint"):
         canonical = canonicalise(document.text)
         check_letters(canonical.letters.size)
-        made = fingerprint_of(canonical)
+        made = fingerprint_of(canonical, profile)
         repetition = find_repetition(document.text, canonical, document.title, may_repeat=made.repeats_passages)
     published = None if document.published_at is None else to_micros(document.published_at)
     return Prepared(document, made, repetition, published, observer)

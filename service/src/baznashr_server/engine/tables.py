@@ -18,7 +18,6 @@ from baznashr_server.engine.corpus import LoadedCorpus, entry_of
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_LOADED_CORPORA, MAX_SNAPSHOT_COPY_BYTES, MIN_SNAPSHOT_DOCUMENTS
-from baznashr_server.profile import FA_1
 from baznashr_server.store import snapshots
 from baznashr_server.store.rows import CorpusRow
 from baznashr_server.store.store import Store
@@ -81,7 +80,7 @@ class Tables:
         """Return what a snapshot says of itself, if the store's documents up to row *last* are those it holds."""
         newest = self._store.document_at(last) if last else None
         return {
-            "profile": FA_1.describe(),
+            "profile": self._store.profile.describe(),
             "corpus": corpus,
             "changes": self._store.table_changes(corpus),
             "indexed": list(self._store.count_indexed(corpus, last)),

@@ -8,6 +8,7 @@ from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import DeleteDropped, Expire, GiveBack
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.observer import Observer
+from baznashr_server.engine.reindex import Renewal
 from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.writer import Work
 from baznashr_server.store.store import Store
@@ -31,6 +32,7 @@ class Upkeep:
         self._corpora = corpora
         self._tables = tables
         self._observer = observer
+        self._renewal = Renewal(store)
         self._next = 0.0
         self._next_erasure = 0.0
 
@@ -53,6 +55,8 @@ class Upkeep:
                 return expire
         if self._store.is_dropping():
             return DeleteDropped(self._store)
+        if (renew := self._renewal.due()) is not None:
+            return renew
         free, share = self._store.free_share()
         if free > MIN_FREE_PAGES and share > MAX_FREE_SHARE:
             return GiveBack(self._store)

@@ -19,7 +19,7 @@ from baznashr_server.engine.clusters import seniority
 from baznashr_server.engine.corpus import WITH_BANDS, WITH_PASSAGES
 from baznashr_server.engine.records import judgement_from_row, policy_from_json
 from baznashr_server.engine.tables import Tables
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES, Profile
 from baznashr_server.sketch.fingerprint import fingerprint
 from baznashr_server.store.codec import array_to_blob, decompress
 from baznashr_server.store.consistency import (
@@ -112,11 +112,11 @@ def _store_faults(folder: DataFolder, report: Report, progress: Progress) -> Ite
             yield from broken
             if broken:
                 return
-            check(connection, FA_1)
+            check(connection, *PROFILES)
     except (*DAMAGE, StoreDamaged) as error:
         yield Fault("database", f"cannot be opened: {error}")
         return
-    with closing(Store(folder, FA_1)) as store, closing(connect(folder.database, writable=False)) as connection:
+    with closing(Store(folder, *PROFILES)) as store, closing(connect(folder.database, writable=False)) as connection:
         yield from _document_faults(store, connection, report, progress)
         yield from _cluster_faults(store, connection)
         yield from _flag_faults(store, connection)
@@ -141,21 +141,21 @@ def _document_faults(store: Store, connection: apsw.Connection, report: Report, 
     for done, number in enumerate(rows, 1):
         row = store.document_at(number)
         if row is not None:
-            yield from document_faults(row)
+            yield from document_faults(row, store.profile)
         progress("documents", done, len(rows))
     report.documents = len(rows)
 
 
-def document_faults(row: DocumentRow) -> Iterator[Fault]:
-    """Yield what is wrong with one row by itself."""
+def document_faults(row: DocumentRow, profile: Profile) -> Iterator[Fault]:
+    """Yield what is wrong with one row by itself, under the store's profile."""
     where = f"document {row.id!r} of corpus {row.corpus}"
     try:
-        judgement_from_row(row, "", FA_1.name, replayed=False)
+        judgement_from_row(row, "", profile.name, replayed=False)
         json.loads(row.labels)
     except (ValueError, KeyError, TypeError) as error:
         yield Fault(where, f"its judgement or labels cannot be read: {error}")
     if row.text is None:
-        if len(row.signature) != 4 * FA_1.num_perm or len(row.passages) % 8:
+        if len(row.signature) != 4 * profile.num_perm or len(row.passages) % 8:
             yield Fault(where, "its signature or passages have a wrong length, and no text is kept to make them from")
         return
     try:
@@ -163,7 +163,7 @@ def document_faults(row: DocumentRow) -> Iterator[Fault]:
     except (zstandard.ZstdError, UnicodeDecodeError) as error:
         yield Fault(where, f"its text cannot be read: {error}")
         return
-    made = fingerprint(text)
+    made = fingerprint(text, profile)
     if made.digest_bytes != row.digest:
         yield Fault(where, "its text does not have its digest")
         return

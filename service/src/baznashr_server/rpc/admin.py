@@ -14,7 +14,6 @@ from baznashr.types import ServerStatus
 from baznashr.v1 import admin_service_pb2 as pb
 from baznashr.v1 import admin_service_pb2_grpc
 from baznashr_server.engine import Engine
-from baznashr_server.profile import FA_1
 from baznashr_server.rpc.backups import Backups
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.runner import Runner
@@ -33,7 +32,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         sizes = engine.sizes().values()
         status = ServerStatus(
             version=version("baznashr-server"),
-            profile=FA_1.name,
+            profile=engine.operations.profile.name,
             started_at=self._started_at,
             corpora=len(sizes),
             documents=sum(int(size["documents"]) for size in sizes),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr_server.kernel import kernel
+from baznashr_server.profile import FA_1, Profile
 from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
 from baznashr_server.sketch.passages import passage_kernel
 from baznashr_server.sketch.shingles import shingle_kernel
@@ -67,14 +68,14 @@ def digest_of(canonical: Canonical) -> bytes:
     return blake2b(canonical.text().encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def fingerprint(text: str) -> Fingerprint:
+def fingerprint(text: str, profile: Profile = FA_1) -> Fingerprint:
     """Return the fingerprint of *text*. Total: any `str` has one, also one without letters."""
-    return fingerprint_of(canonicalise(text))
+    return fingerprint_of(canonicalise(text), profile)
 
 
-def fingerprint_of(canonical: Canonical) -> Fingerprint:
+def fingerprint_of(canonical: Canonical, profile: Profile = FA_1) -> Fingerprint:
     """Return the fingerprint of a text whose canonical form is at hand."""
-    shingles, signature, passages, repeats = sketch_kernel(canonical.letters, *permutations())
+    shingles, signature, passages, repeats = sketch_kernel(canonical.letters, *permutations(profile.seed))
     return Fingerprint(
         canonical.letters, canonical.offsets, shingles, signature, passages, repeats, digest_of(canonical)
     )

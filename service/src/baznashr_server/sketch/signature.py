@@ -34,9 +34,9 @@ class Permutations(NamedTuple):
 
 
 @cache
-def permutations() -> Permutations:
+def permutations(seed: int = SEED) -> Permutations:
     """Return datasketch's permutations, uint32[128] each: drawn in its order from NumPy's frozen legacy generator."""
-    draws = np.random.RandomState(SEED)
+    draws = np.random.RandomState(seed)
     halves = draws.randint(0, 1 << 31, NUM_PERM, dtype=np.uint32)
     increments = draws.randint(0, 1 << 32, NUM_PERM, dtype=np.uint32)
     return Permutations(2 * halves + np.uint32(1), increments)

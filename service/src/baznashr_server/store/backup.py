@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -97,14 +97,14 @@ def _settle(path: Path) -> int:
         return os.fstat(file.fileno()).st_size
 
 
-def restore_database(backup: Path, target: Path, profile: Profile, progress: Progress | None = None) -> None:
+def restore_database(backup: Path, target: Path, profiles: Sequence[Profile], progress: Progress | None = None) -> None:
     """Make *target* a data folder that holds what *backup* does, once the whole copy was found sound.
 
     Raises:
         DataFolderInUse: *target* has an owner.
         StoreError: *target* holds something already, or *backup* cannot be read.
         StoreDamaged: *backup* is damaged.
-        FormatMismatch, ProfileMismatch: *backup* is not of this release's format or profile.
+        FormatMismatch, ProfileMismatch: *backup* is not of this release's format, or under none of *profiles*.
     """
     if not backup.is_file():
         raise StoreError(f"{backup} is no file", reason="NO_BACKUP")
@@ -117,7 +117,7 @@ def restore_database(backup: Path, target: Path, profile: Profile, progress: Pro
         waiting = folder.path / "restored.sqlite3"
         copy_database(backup, waiting, progress)
         try:
-            check_integrity(waiting, profile)
+            check_integrity(waiting, *profiles)
         except BaseException:
             waiting.unlink()
             raise
@@ -130,7 +130,7 @@ def restore_database(backup: Path, target: Path, profile: Profile, progress: Pro
         folder.release()
 
 
-def check_integrity(database: Path, profile: Profile) -> None:
+def check_integrity(database: Path, *profiles: Profile) -> None:
     """Read every page of a database, compare tables with indexes, and check its format and profile.
 
     Raises:
@@ -139,7 +139,7 @@ def check_integrity(database: Path, profile: Profile) -> None:
     """
     try:
         with closing(connect(database, writable=False)) as connection:
-            check(connection, profile)
+            check(connection, *profiles)
             found = str(connection.execute("PRAGMA integrity_check").get)
     except apsw.Error as error:
         raise StoreDamaged(f"{database} is damaged: {error}") from error

@@ -23,12 +23,12 @@ class Moment:
         FormatMismatch, ProfileMismatch: The store is not of this release's format or profile.
     """
 
-    def __init__(self, path: Path, profile: Profile) -> None:
+    def __init__(self, path: Path, *profiles: Profile) -> None:
         self._path = path
         self._connection = connect(path, writable=False)
         try:
             self._connection.execute("BEGIN")
-            check(self._connection, profile)
+            self.profile = check(self._connection, *profiles)
         except BaseException:
             self._connection.close()
             raise

@@ -76,7 +76,6 @@ CREATE TRIGGER documents_changed AFTER UPDATE OF indexed, digest, signature, pas
 END;
 CREATE TABLE dropped_corpora(corpus INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE progress(task TEXT PRIMARY KEY, row INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE clocks(corpus INTEGER PRIMARY KEY, newest INTEGER NOT NULL) STRICT;
 CREATE TABLE clusters(
     cluster INTEGER PRIMARY KEY,
     corpus INTEGER NOT NULL,
@@ -97,11 +96,18 @@ CREATE TABLE overrides(
 Zstandard frame. `documents.cluster` names the star a document belongs to; `clusters.canonical` is the row of its
 centre.
 `table_changes` counts, by corpus, what a snapshot of the tables cannot catch up with: all but new documents. Documents
-of `dropped_corpora` wait to be deleted, in pieces. `progress` holds how far work in pieces has come. `clocks` holds how
-far a corpus's time had come where the documents left do not tell, since the newest was deleted."""
+of `dropped_corpora` wait to be deleted, in pieces. `progress` holds how far work in pieces has come."""
 
-ADDED = "CREATE TABLE IF NOT EXISTS clocks(corpus INTEGER PRIMARY KEY, newest INTEGER NOT NULL) STRICT"
-"""What stores of this format were first written without, and releases that do not know it pass over."""
+ADDED = """
+CREATE TABLE IF NOT EXISTS clocks(corpus INTEGER PRIMARY KEY, newest INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS renewed(row INTEGER PRIMARY KEY, signature BLOB NOT NULL, passages BLOB NOT NULL) STRICT;
+CREATE TRIGGER IF NOT EXISTS documents_renewed AFTER DELETE ON documents BEGIN
+    DELETE FROM renewed WHERE row = OLD.row;
+END;
+"""
+"""What stores of this format were first written without, and releases that do not know it pass over: `clocks` holds how
+far a corpus's time had come where the documents left do not tell, since the newest was deleted; `renewed` what
+documents have under the profile that the store is on its way to (`store.renewal`)."""
 
 
 @cache
@@ -142,15 +148,16 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
     return connection
 
 
-def prepare(connection: apsw.Connection, profile: Profile) -> None:
-    """Create the tables of an empty database, or check that its format and profile are ours.
+def prepare(connection: apsw.Connection, *profiles: Profile) -> Profile:
+    """Create the tables of an empty database, under the first of *profiles*, or check its format and profile.
 
     Raises:
         FormatMismatch: Written by a later release, or no database of ours.
         ProfileMismatch: Written under another profile.
     """
+    profile = profiles[0]
     if connection.execute("SELECT count(*) FROM sqlite_master").get:
-        check(connection, profile)
+        profile = check(connection, *profiles)
         # The page header says whether pages carry checksums, and where it is damaged none would be verified.
         if connection.execute("PRAGMA checksum_verification").get != "1":
             raise StoreDamaged(f"{connection.filename}: the header does not say that pages carry checksums")
@@ -159,14 +166,16 @@ def prepare(connection: apsw.Connection, profile: Profile) -> None:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
         with connection:
             connection.execute(SCHEMA)
+            connection.execute(ADDED)
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}")
             connection.executemany("INSERT INTO meta VALUES(?, ?)", profile.describe().items())
     # Written to the file, so not before it is known to be ours.
     connection.execute("PRAGMA journal_mode=WAL")
+    return profile
 
 
-def check(connection: apsw.Connection, profile: Profile) -> None:
-    """Check that a database is ours, of our format and under *profile*.
+def check(connection: apsw.Connection, *profiles: Profile) -> Profile:
+    """Check that a database is ours, of our format and under one of *profiles*; return which.
 
     Raises:
         FormatMismatch: Written by another release, or no database of ours.
@@ -182,8 +191,10 @@ def check(connection: apsw.Connection, profile: Profile) -> None:
             metadata={"found": str(found), "expected": str(FORMAT)},
         )
     stored = {str(key): str(value) for key, value in connection.execute("SELECT key, value FROM meta")}
-    expected = profile.describe()
+    for profile in profiles:
+        if stored == profile.describe():
+            return profile
+    expected = next((profile for profile in profiles if profile.name == stored.get("name")), profiles[0]).describe()
     differing = sorted(key for key in expected.keys() | stored.keys() if stored.get(key) != expected.get(key))
-    if differing:
-        detail = ", ".join(f"{key}: {stored.get(key)} instead of {expected.get(key)}" for key in differing)
-        raise ProfileMismatch(f"the store was written under another profile ({detail}); build it anew under this one")
+    detail = ", ".join(f"{key}: {stored.get(key)} instead of {expected.get(key)}" for key in differing)
+    raise ProfileMismatch(f"the store was written under another profile ({detail}); build it anew under this one")

@@ -14,6 +14,7 @@ import apsw
 
 from baznashr.errors import StoreDamaged, Unavailable
 from baznashr_server.profile import Profile
+from baznashr_server.store import renewal
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow
 from baznashr_server.store.schema import BUSY_WAIT_MS, DAMAGE, code_of, connect, prepare
@@ -45,7 +46,8 @@ class Store:
     process has no file descriptor left for another connection.
     """
 
-    def __init__(self, folder: DataFolder, profile: Profile) -> None:
+    def __init__(self, folder: DataFolder, *profiles: Profile) -> None:
+        """Open the store, which is under one of *profiles*; a new one comes under the first."""
         self._path = folder.database
         self.damage: str | None = None
         """The first damage that a read has met."""
@@ -56,7 +58,8 @@ class Store:
         )
         try:
             with self._naming_damage("the header"):
-                prepare(self._writer, profile)
+                self.profile = prepare(self._writer, *profiles)
+                renewal.settle(self._writer)
                 self._last_row = int(self._writer.execute(used).get or 0)
         except BaseException:
             self._writer.close()
@@ -75,6 +78,11 @@ class Store:
         for connection in readers:
             connection.close()
         self._writer.close()
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The writer's, for what is written beside the documents."""
+        return self._writer
 
     def keep_log(self) -> None:
         """Leave the log to the next start: after a failed sync what is read back from it may not be what is on disk."""

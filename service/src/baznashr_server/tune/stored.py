@@ -13,7 +13,7 @@ from pathlib import Path
 
 from baznashr.types import Document, Judgement, OverrideKind, Policy
 from baznashr_server.engine.records import document_from_row, judgement_from_row, policy_from_json
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.folder import DATABASE, DataFolder
 from baznashr_server.store.rows import CorpusRow, DocumentRow
 from baznashr_server.store.store import Store
@@ -46,7 +46,9 @@ class StoredCorpus:
         return self._row.keep_text
 
     def _stored(self, row: DocumentRow) -> Stored:
-        return Stored(document_from_row(row), judgement_from_row(row, self._row.name, FA_1.name, replayed=False))
+        return Stored(
+            document_from_row(row), judgement_from_row(row, self._row.name, self._store.profile.name, replayed=False)
+        )
 
     def get(self, document_id: str) -> Stored | None:
         row = self._store.document(self._row.corpus, document_id)
@@ -96,7 +98,7 @@ def opened(path: Path, corpus: str) -> Iterator[StoredCorpus]:
         raise TuneError(f"{path} is no data folder")
     folder = DataFolder.acquire(path)
     try:
-        store = Store(folder, FA_1)
+        store = Store(folder, *PROFILES)
         try:
             row = next((row for row in store.corpora() if row.name == corpus), None)
             if row is None:
