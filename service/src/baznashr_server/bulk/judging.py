@@ -22,7 +22,7 @@ from baznashr_server.bulk.spill import Order, in_order
 from baznashr_server.engine import Engine
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 
-SEGMENT = 64 * MAX_BATCH_DOCUMENTS
+SEGMENT = 16 * MAX_BATCH_DOCUMENTS
 """Rows of a segment: what is judged again, at most, after a kill."""
 NOT_THE_DOCUMENTS_FAULT = {"READ_ONLY", "SHUTTING_DOWN", "INTERNAL", "OVERLOADED"}
 _PLACE = re.compile(r"documents\[(\d+)\]\.?(.*)")

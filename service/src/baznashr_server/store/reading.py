@@ -62,6 +62,11 @@ class Moment:
         found = [str(name) for (name,) in self._rows(sql, (corpus, document_id))]
         return found[0] if found else document_id
 
+    def document(self, corpus: int, document_id: str) -> DocumentRow | None:
+        names = ", ".join(field.name for field in fields(DocumentRow))
+        sql = f"SELECT {names} FROM documents WHERE corpus=? AND id=?"  # noqa: S608 - our own names
+        return next((DocumentRow(*values) for values in self._rows(sql, (corpus, document_id))), None)  # type: ignore[arg-type]
+
     def documents(self, corpus: int) -> Iterator[DocumentRow]:
         """Yield the corpus's documents in order of arrival."""
         names = ", ".join(field.name for field in fields(DocumentRow))

@@ -1,0 +1,133 @@
+"""Broken input: what is wrong is named in the rejects and by the exit code, and nothing else is lost."""
+
+import gzip
+import json
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from click.testing import Result
+
+from tests.bulk.conftest import rows, write_lines
+
+Bulk = Callable[..., Result]
+TEXT = "گزارش تازه از بازگشایی راه کوهستانی پس از سه روز برف و کولاک در شهرستان"
+
+
+def judged(folder: Path) -> set[str]:
+    return set(pq.read_table(folder / "judgements.parquet").column("id").to_pylist())
+
+
+def rejects(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rejects.jsonl").read_text("utf-8").splitlines()]
+
+
+def line(**fields: Any) -> bytes:
+    return json.dumps({"id": "x", "text": TEXT, **fields}, ensure_ascii=False).encode()
+
+
+def test_every_broken_row_is_named_and_the_others_are_judged(bulk: Bulk, tmp_path: Path) -> None:
+    """A dozen kinds of broken rows between good ones: each is rejected for its reason, by its line."""
+    broken = {
+        2: (b'{"id": "cut", "text": "', "BROKEN_ROW"),
+        3: (b"[1, 2]", "BROKEN_ROW"),
+        4: ('{"id": "1256", "text": "سلام"}'.encode("windows-1256"), "BAD_ENCODING"),
+        5: (line(id="empty", text=""), "EMPTY_TEXT"),
+        6: (line(id="marks", text="… !؟ —"), "EMPTY_TEXT"),
+        7: (b'{"id": "none"}', "EMPTY_TEXT"),
+        8: (line(id=""), "INVALID_DOCUMENT_ID"),
+        9: (line(id="tab\tin it"), "INVALID_DOCUMENT_ID"),
+        10: (line(id="when", date="دیروز"), "INVALID_PUBLISHED_AT"),
+        11: (line(id="large", text="بلند " * 5_600_000), "TEXT_TOO_LARGE"),
+        12: (line(id="list", text=["a"]), "INVALID_FIELD"),
+        13: (b'{"id": "half", "text": "\\ud800"}', "BROKEN_ROW"),
+        15: (line(id="dup", text=TEXT + " یک"), "DUPLICATE_ID"),
+        16: (line(id="dup", text=TEXT + " دو"), "DUPLICATE_ID"),
+    }
+    lines = [broken[n][0] if n in broken else line(id=f"good-{n}", date="1403/02/11 10:20") for n in range(1, 20)]
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join([*lines, b"", b"  ", line(id="good-last", date=None)]))
+    result = bulk(tmp_path / "in.jsonl")
+    assert result.exit_code == 3, result.output
+    found = rejects(tmp_path / "out")
+    reasons = {row["row"]: row["reason"] for row in found}
+    duplicates = [row["row"] for row in found if row["reason"] == "DUPLICATE_ID"]
+    assert len(duplicates) == 1
+    assert duplicates[0] in {15, 16}
+    kept_duplicate = {15, 16} - set(duplicates)
+    assert reasons == {n: reason for n, (_, reason) in broken.items() if n not in kept_duplicate}
+    good = {f"good-{n}" for n in range(1, 20) if n not in broken}
+    assert judged(tmp_path / "out") == good | {"good-last", "dup"}
+    counts = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["counts"]
+    assert counts["rejected"] == len(found)
+    assert counts["judged"] + counts["rejected"] + counts["collapsed"] == 20
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst", "xz"])
+def test_a_file_that_ends_too_early_is_read_as_far_as_it_goes(packing: str, bulk: Bulk, tmp_path: Path) -> None:
+    """All lines before the end of a truncated file are judged; the file is named; other files are not touched by it."""
+    archive = rows(packing, 400)
+    plain = write_lines(tmp_path / "plain.jsonl", archive).read_bytes()
+    pack = {"gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress, "xz": lzma.compress}[packing]
+    whole = pack(plain) + pack(line(id="second frame"))
+    (tmp_path / f"whole.jsonl.{packing}").write_bytes(whole)
+    assert bulk(tmp_path / f"whole.jsonl.{packing}", out="whole").exit_code == 0
+    assert len(judged(tmp_path / "whole")) == 401
+    (tmp_path / "whole" / f"kept.jsonl.{packing}").read_bytes()
+    (tmp_path / f"cut.jsonl.{packing}").write_bytes(pack(plain)[: len(whole) * 2 // 3])
+    other = write_lines(tmp_path / "other.jsonl", rows("other", 5))
+    result = bulk(tmp_path / f"cut.jsonl.{packing}", other, out="cut")
+    assert result.exit_code == 3, result.output
+    (fault,) = rejects(tmp_path / "cut")
+    assert (fault["reason"], fault["row"], Path(fault["file"]).name) == ("UNREADABLE_FILE", 0, f"cut.jsonl.{packing}")
+    read = judged(tmp_path / "cut")
+    assert {row["id"] for row in rows("other", 5)} <= read
+    ids = [row["id"] for row in archive]
+    count = len(read) - 5
+    assert read - {row["id"] for row in rows("other", 5)} == set(ids[:count])
+
+
+def test_broken_csv_costs_its_own_rows(bulk: Bulk, tmp_path: Path) -> None:
+    """A quote left open, a missing column and foreign bytes are rejected; rows with line ends inside are not."""
+    content = (
+        f'id;text\na;"{TEXT}\nدر سطری دیگر"\nb;"{TEXT} باز\nc;{TEXT} سوم\nd;{TEXT};بیش\ne;{TEXT} پنجم\n'
+    ).encode() + b"f;\xe3\xe4\xe5\n"
+    (tmp_path / "in.csv").write_bytes(content)
+    result = bulk(tmp_path / "in.csv")
+    assert result.exit_code == 3, result.output
+    assert judged(tmp_path / "out") == {"a", "c", "e"}
+    assert [(row["row"], row["reason"]) for row in rejects(tmp_path / "out")] == [
+        (4, "BROKEN_ROW"), (6, "BROKEN_ROW"), (8, "BAD_ENCODING")
+    ]  # fmt: skip
+
+
+def test_equal_rows_collapse(bulk: Bulk, tmp_path: Path) -> None:
+    """Rows with one id and one canonical text are one article, the earliest; it says how many there were."""
+    some = [
+        {"id": "a", "text": TEXT, "date": "2024-05-02"},
+        {"id": "a", "text": TEXT + " !", "date": "2024-05-01"},
+        {"id": "a", "text": TEXT, "date": ""},
+        {"id": "b", "text": TEXT + " دیگر", "date": "2024-05-01"},
+    ]
+    result = bulk(write_lines(tmp_path / "in.jsonl", some))
+    assert result.exit_code == 0, result.output
+    found = pq.read_table(tmp_path / "out" / "judgements.parquet", columns=["id", "published_at", "copies"]).to_pylist()
+    assert [(row["id"], row["copies"]) for row in found] == [("a", 3), ("b", 1)]
+    assert found[0]["published_at"].isoformat() == "2024-04-30T20:30:00+00:00"
+
+
+def test_texts_of_a_folder_and_other_encodings(bulk: Bulk, tmp_path: Path) -> None:
+    """A folder of texts is read through, its articles named by their paths, and the kept ones are files again."""
+    folder = tmp_path / "texts" / "below"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text(TEXT, "utf-8")
+    (folder / "b.txt.gz").write_bytes(gzip.compress((TEXT + " دوم با چند واژه دیگر").encode("utf-16")))
+    (folder / "note.md").write_text("no article", "utf-8")
+    result = bulk(tmp_path / "texts")
+    assert result.exit_code == 0, result.output
+    assert judged(tmp_path / "out") == {"below/a.txt", "below/b.txt.gz"}
+    assert (tmp_path / "out" / "kept" / "below" / "a.txt").read_text("utf-8") == TEXT
+    assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"] == [str(folder / "note.md")]

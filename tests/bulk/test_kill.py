@@ -1,0 +1,81 @@
+"""Runs that are killed or interrupted and go on: real processes, and outputs equal byte for byte."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+
+from tests.bulk.conftest import rows, write_lines
+
+Bulk = Callable[..., Result]
+OUTPUTS = (
+    "judgements.parquet", "clusters.parquet", "edges.parquet", "kept.jsonl", "duplicates.csv", "rejects.jsonl",
+    "remove/ids.txt", "remove/datatrove/000000.remove", "remove/text-dedup/clusters.pickle",
+)  # fmt: skip
+
+
+def start(source: Path, out: Path, data: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "baznashr_server", "bulk", source, "--out", out, "--build", data]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def has_begun(process: subprocess.Popen[bytes], out: Path) -> bool:
+    """Wait until there is something to lose, or the run is done; return whether it still runs."""
+    while process.poll() is None and not (out / "work" / "read.json").exists():
+        time.sleep(0.01)
+    return process.poll() is None
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(1800)
+def test_a_run_killed_again_and_again_gives_the_same_bytes(bulk: Bulk, tmp_path: Path, long: bool, seed: int) -> None:
+    """Killed with SIGKILL once, in the long form ten times, while reading, judging and writing."""
+    rng = Random(seed)
+    source = write_lines(tmp_path / "in.jsonl", rows(seed, 30_000 if long else 700))
+    began = time.monotonic()
+    assert bulk(source, "--build", tmp_path / "whole-data", out="whole").exit_code == 0
+    whole = time.monotonic() - began
+    kills = done = 0
+    while done < (10 if long else 1) and kills < 100:
+        process = start(source, tmp_path / "out", tmp_path / "data")
+        if kills % 5 == 4 or has_begun(process, tmp_path / "out"):
+            time.sleep(rng.uniform(0, whole / (8 if long else 2)))
+        process.kill()
+        _, errors = process.communicate()
+        assert process.returncode in {-signal.SIGKILL, 0}, errors.decode()
+        kills += 1
+        done += process.returncode != 0
+        if process.returncode == 0:
+            break
+    else:
+        assert bulk(source, "--build", tmp_path / "data").exit_code == 0
+    print(f"killed {done} times")
+    assert done
+    for name in OUTPUTS:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert not (tmp_path / "out" / "work").exists()
+
+
+@pytest.mark.crash
+def test_an_interrupted_run_says_how_to_go_on(bulk: Bulk, tmp_path: Path) -> None:
+    """Ctrl-C ends with 130 and a sentence; the same command finishes, another one is refused."""
+    source = write_lines(tmp_path / "in.jsonl", rows("interrupted", 700))
+    process = start(source, tmp_path / "out", tmp_path / "data")
+    assert has_begun(process, tmp_path / "out")
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors.decode()
+    assert "the same command goes on from here" in errors.decode()
+    other = bulk(source, "--build", tmp_path / "elsewhere")
+    assert other.exit_code == 1
+    assert "differs in: build" in other.output
+    assert bulk(source, "--build", tmp_path / "data").exit_code == 0
+    assert pq.read_metadata(tmp_path / "out" / "judgements.parquet").num_rows == 700
