@@ -71,6 +71,7 @@ gen: setup ## Generate code, tables and pages from their sources
 	@$(BIN)/python tooling/build_canonical_table.py
 	@$(BIN)/python tooling/build_reference.py
 	@$(BIN)/python tooling/write_metrics_page.py
+	@$(BIN)/python tooling/write_settings_page.py
 
 .PHONY: generated
 generated: setup ## Check that generated files and uv.lock are up to date
@@ -79,6 +80,7 @@ generated: setup ## Check that generated files and uv.lock are up to date
 	@$(BIN)/python tooling/build_canonical_table.py --check
 	@$(BIN)/python tooling/build_reference.py --check
 	@$(BIN)/python tooling/write_metrics_page.py --check
+	@$(BIN)/python tooling/write_settings_page.py --check
 
 .PHONY: bench
 bench: ## Measure speed and memory against the peers

@@ -121,19 +121,17 @@ class CallLog(Interceptor):
 
 
 def subject_of(request: Any) -> dict[str, str]:
-    """Name the corpus and the document of a request; an overlong id is left out, since it may be a text."""
+    """Name the corpus and the document of a request; what can be neither's name is left out, since it may be a text."""
     try:
-        named = {"corpus": _short(request.corpus or DEFAULT_CORPUS)}
+        corpus = request.corpus or DEFAULT_CORPUS
     except AttributeError:  # it names no corpus, or could not be decoded
         return {}
-    document_id = _DOCUMENT_ID.get(request.DESCRIPTOR.name.removesuffix("Request"))
-    if document_id is not None:
-        named["document_id"] = _short(document_id(request))
+    named = {"corpus": corpus if corpus.isascii() and len(corpus) <= limits.MAX_CORPUS_NAME_CHARS else ""}
+    id_of = _DOCUMENT_ID.get(request.DESCRIPTOR.name.removesuffix("Request"))
+    if id_of is not None:
+        document_id = id_of(request)
+        named["document_id"] = document_id if len(document_id.encode()) <= limits.MAX_ID_BYTES else ""
     return named
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= limits.MAX_ID_BYTES else ""
 
 
 def _trace_context(context: Context) -> Mapping[str, str]:
