@@ -100,6 +100,8 @@ def takes(field: FieldInfo, annotation: Any) -> str:
         return "a switch"
     if choices := get_args(annotation):
         return ", ".join(f"`{choice}`" for choice in choices)
+    if annotation is str:
+        return "text"
     least = next((limit.ge for limit in field.metadata if isinstance(limit, Ge)), None)
     most = next((limit.le for limit in field.metadata if isinstance(limit, Le)), None)
     kind = {int: "a whole number", float: "a number"}[annotation]
