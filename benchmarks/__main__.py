@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import machine, report
 
-BENCHMARKS = ("sketching", "stages", "memory", "engine", "rpc", "overhead", "likeness")
+BENCHMARKS = ("sketching", "stages", "memory", "engine", "rpc", "client", "overhead", "likeness")
 """Modules of this package, each with `run(options) -> Report`, in the order in which they run."""
 RESULTS = Path(__file__).parent / "results"
 

@@ -56,5 +56,5 @@ class RepeatPipeline:
 
     async def close_spider(self):
         """End the connection."""
-        await self._guard.close()
+        self._guard.close()
         await self._client.close()
