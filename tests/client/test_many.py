@@ -116,6 +116,30 @@ def test_the_iterable_is_read_no_faster_than_answers_come(client, stub):
         answers.close()
 
 
+def test_the_service_works_while_answers_are_taken(client, stub):
+    """The next batch is on its way before the first answer of the last one is handed out, and none beyond it."""
+    stub.answers["BatchIngestDocuments"] = judge_batch
+    answers = client.ingest_many(documents(5 * MAX_ITEMS))
+    next(answers)
+    give_up = time.monotonic() + 10
+    while stub.count("BatchIngestDocuments") < 2:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    time.sleep(0.1)
+    assert sizes(stub) == [MAX_ITEMS] * 2
+    answers.close()
+
+
+def test_nothing_follows_a_refused_document(client, stub):
+    """Where the first bad item ends the iteration, no batch behind it is sent, not even while it is settled."""
+    stub.answers["BatchIngestDocuments"] = strict({"3"})
+    with pytest.raises(errors.InvalidText):
+        list(client.ingest_many(documents(3 * MAX_ITEMS)))
+    time.sleep(0.1)
+    sent = [document.text for asked in stub.asked for document in asked.request.documents]
+    assert set(sent) == {str(place) for place in range(MAX_ITEMS)}
+
+
 @pytest.mark.parametrize("on_error", ON_ERROR)
 def test_a_bad_document_costs_only_itself(client, stub, on_error):
     """Raise stops at the first bad item with all before it answered; skip leaves bad ones out; yield gives errors."""

@@ -26,6 +26,11 @@ class MortalServer:
         self._server = self._running.__enter__().wait_until_ready()
         self.address = self._server.listen
 
+    @property
+    def pid(self) -> int:
+        """Of the process that serves now."""
+        return self._server.process.pid
+
     def kill_and_restart(self) -> None:
         """End the server without warning, and return when it serves again."""
         self.kills += 1

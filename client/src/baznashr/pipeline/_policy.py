@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, get_args
 from baznashr._batching import Outcome
 from baznashr.errors import BaznashrError, DeadlineExceeded, QuotaExceeded, ReadOnly, Unavailable
 from baznashr.pipeline._spool import Spool
+from baznashr.status import RETRY_AFTER_MS
 from baznashr.types import Document, Judgement
 
 OnUnavailable: TypeAlias = Literal["raise", "accept", "spool"]
@@ -110,9 +111,9 @@ class Gate:
         return self.resting() or bool(self.spool)
 
     def failed(self, error: BaznashrError) -> None:
-        """Note an unavailable service: it is left alone for a while, longer after each failure."""
+        """Note an unavailable service: it is left alone for longer after each failure, and as long as it asks."""
         self._error = error
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), self._max_pause)
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS, _asked_pause(error)), self._max_pause)
         self._rest_until = time.monotonic() + self._pause
 
     def worked(self) -> None:
@@ -138,3 +139,9 @@ class Gate:
     def close(self) -> None:
         if self.spool is not None:
             self.spool.close()
+
+
+def _asked_pause(error: BaznashrError) -> float:
+    """Return the seconds for which the service asked to be left alone, 0 where it did not."""
+    asked = error.metadata.get(RETRY_AFTER_MS, "")
+    return int(asked) / 1000 if asked.isdecimal() else 0.0
