@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 
+from baznashr import TLS, Client
+from baznashr.errors import PermissionDenied
 from baznashr_server.rpc.methods import SERVICES
 from baznashr_server.settings import Settings
 from tests.support.server import serving
@@ -23,7 +25,7 @@ MANIFESTS = [
     for file in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
     for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))
 ]
-SECRETLESS = "no TLS and there are no tokens yet"
+DROP_IN = DEPLOY / "systemd" / "network.conf"
 analyze = shutil.which("systemd-analyze")
 
 
@@ -71,23 +73,80 @@ def test_settings_exist() -> None:
     """Every flag and variable in the image, the compose file, the manifests and the unit is a setting."""
     compose = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
     named = settings_named(compose["services"]["baznashr"]["command"]) | settings_named(container()["args"])
-    for text in (dockerfile(), UNIT.read_text(encoding="utf-8")):
+    for text in (dockerfile(), UNIT.read_text(encoding="utf-8"), DROP_IN.read_text(encoding="utf-8")):
         named |= {name.lower() for name in re.findall(r"BAZNASHR_([A-Z_]+)=", text)}
     named |= set(tomllib.loads((DEPLOY / "systemd" / "server.toml").read_text(encoding="utf-8")))
-    assert named > {"data", "insecure"}
+    assert named > {"data", "health", "tls_certificate", "tls_private_key", "tokens"}
     assert named - set(Settings.model_fields) == set()
 
 
-def test_the_image_is_not_open_by_itself() -> None:
-    """Whoever listens to other machines has to say so in the compose file or manifest, where the reason stands."""
-    instructions = [line for line in dockerfile().splitlines() if not line.startswith("#")]
-    assert not [line for line in instructions if "insecure" in line.lower()]
-    assert SECRETLESS in dockerfile()
-    assert SECRETLESS in (DEPLOY / "kubernetes" / "statefulset.yaml").read_text(encoding="utf-8")
+def test_nothing_is_open_by_itself() -> None:
+    """No file serves without TLS and tokens, and compose publishes to this machine alone."""
     compose = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
+    flags = (compose["services"]["baznashr"]["command"], container()["args"])
+    assert all(settings_named(each) >= {"tls_certificate", "tls_private_key", "tokens"} for each in flags)
+    files = [file for file in DEPLOY.rglob("*") if file.suffix in {".yml", ".yaml", ".conf", ".toml", ".service"}]
+    lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    lines += [line for line in dockerfile().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if "insecure" in line.lower()] == []
     published = [port for service in compose["services"].values() for port in service.get("ports", ())]
     assert published
     assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_secrets_are_where_the_flags_say() -> None:
+    """Each file of certificates and tokens that a flag names is mounted, read-only, from a secret."""
+    compose = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
+    service = compose["services"]["baznashr"]
+    mounted = {f"/run/secrets/{name}" for name in service["secrets"]}
+    assert {flag.partition("=")[2] for flag in service["command"]} == mounted
+    assert set(service["secrets"]) == set(compose["secrets"])
+    spec = manifest("StatefulSet")["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"] for volume in spec["volumes"] if "secret" in volume}
+    paths = [flag.partition("=")[2] for flag in container()["args"] if "=/run/secrets/" in flag]
+    mounts = {mount["mountPath"]: mount for mount in container()["volumeMounts"]}
+    assert len(paths) == 3
+    for path in map(PurePosixPath, paths):
+        mount = mounts[str(path.parent)]
+        assert mount["readOnly"]
+        assert secrets[mount["name"]]["defaultMode"] == 0o440
+    readme = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    assert [each["secretName"] for each in secrets.values() if each["secretName"] not in readme] == []
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not on the PATH")
+@pytest.mark.timeout(300)
+def test_the_secrets_that_are_made_serve(tmp_path: Path) -> None:
+    """A server serves with the files that the script makes, clients get in with its tokens, and a second run keeps all.
+
+    The operator may do what the pipeline may not.
+    """
+    make = [str(DEPLOY / "make-secrets.sh"), str(tmp_path), "baznashr.internal", "127.0.0.1", "::1"]
+    subprocess.run(make, check=True, capture_output=True)
+    made = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    subprocess.run(make, check=True, capture_output=True)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == made
+    assert [file.name for file in tmp_path.iterdir() if file.stat().st_mode & 0o077] == []
+    files = {"tls-certificate": "server.pem", "tls-private-key": "server.key", "tokens": "tokens.toml"}
+    flags = [f"--{flag}={tmp_path / file}" for flag, file in files.items()]
+    tls = TLS(tmp_path / "ca.pem")
+    with serving(tmp_path / "data", *flags) as server:
+        assert "secrets are exposed" not in server.log_text()
+        with Client(server.listen, tls=tls, token=made["operator.token"].decode()) as operator:
+            assert operator.list_corpora()
+        with Client(server.listen, tls=tls, token=made["pipeline.token"].decode()) as pipeline:
+            assert pipeline.check("خبر کوتاه").verdict
+            with pytest.raises(PermissionDenied):
+                pipeline.list_corpora()
+
+
+def test_the_drop_in_names_what_the_guide_installs() -> None:
+    """The files of the drop-in are those that the script makes and the guide gives to its group."""
+    text, readme = DROP_IN.read_text(encoding="utf-8"), (DEPLOY / "README.md").read_text(encoding="utf-8")
+    files = {Path(path).name for path in re.findall(r"=(/etc/baznashr/\S+)", text)}
+    assert files == {"server.pem", "server.key", "tokens.toml"}
+    assert f"chown root:baznashr-secrets {' '.join(sorted(files, key=readme.index))}" in readme
+    assert "SupplementaryGroups=baznashr-secrets" in text
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:
@@ -137,7 +196,8 @@ def test_the_pod_is_hardened() -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert {mount["mountPath"] for mount in container()["volumeMounts"]} == {"/var/lib/baznashr", "/tmp"}
+    writable = {mount["mountPath"] for mount in container()["volumeMounts"] if not mount.get("readOnly")}
+    assert writable == {"/var/lib/baznashr", "/tmp"}
 
 
 def test_the_pod_has_time_to_stop() -> None:
@@ -148,11 +208,12 @@ def test_the_pod_has_time_to_stop() -> None:
 
 
 def test_probes_ask_health() -> None:
-    """All probes are gRPC's own, on the port that is served, about services that exist."""
+    """All probes are gRPC's own, on the port that answers health in clear, about services that exist."""
     ports = {port["name"]: port["containerPort"] for port in container()["ports"]}
+    assert f"--health=0.0.0.0:{ports['health']}" in container()["args"]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
         asked = container()[probe]["grpc"]
-        assert asked["port"] == ports["grpc"]
+        assert asked["port"] == ports["health"]
         assert asked.get("service", SERVICES[0]) in SERVICES
 
 
@@ -172,7 +233,7 @@ def test_manifests_belong_together() -> None:
     assert manifest("Service")["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "baznashr"
     policy = manifest("NetworkPolicy")["spec"]
     assert policy["podSelector"]["matchLabels"] == labels
-    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == names
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == names - {"health"}
     listed = next(each for each in MANIFESTS if each["kind"] == "Kustomization")["resources"]
     assert {*listed, "kustomization.yaml"} == {file.name for file in (DEPLOY / "kubernetes").glob("*.yaml")}
 
@@ -202,9 +263,9 @@ def test_the_health_check_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             runpy.run_path(str(DEPLOY / "docker" / "healthcheck.py"))
         return ended.value.code
 
-    with serving(tmp_path / "data") as server:
-        assert not check(server.listen)
-    assert check(server.listen) == f"{server.listen}: UNAVAILABLE"
+    with serving(tmp_path / "data", "--health", "127.0.0.1:0") as server:
+        assert not check(server.health)
+    assert check(server.health) == f"{server.health}: UNAVAILABLE"
 
 
 def test_the_settings_file_of_the_unit_serves(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ MAX_ANSWER_BYTES = 32 << 20
 """Of one gRPC answer: a full batch's judgements with all their matches and spans; clients should take as much."""
 MAX_CALLS_PER_CONNECTION = 1024
 """Calls open at once on one connection; the client's gRPC holds back the next."""
+MAX_CONNECTION_SECONDS = 3600
+"""A connection is renewed after, so that changed certificates come to count; calls under way are not cut."""
 MAX_CANDIDATES = 16
 """Stored texts compared with one judged text: the best by signature and passages. Each costs some 50 microseconds."""
 MAX_NUMBER_CHANGES = 10

@@ -45,6 +45,8 @@ _OPTIONS = (
     ("grpc.max_send_message_length", limits.MAX_ANSWER_BYTES),
     ("grpc.max_concurrent_streams", limits.MAX_CALLS_PER_CONNECTION),
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+    # Client certificates are looked at when a connection is made; calls under way go on, later ones make a new one.
+    ("grpc.max_connection_age_ms", limits.MAX_CONNECTION_SECONDS * 1000),
 )
 
 
