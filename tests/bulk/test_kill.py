@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -13,6 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from baznashr_server.bulk import judging
+from baznashr_server.bulk.options import Options
+from baznashr_server.bulk.progress import Quiet
+from baznashr_server.bulk.run import Run
 from tests.bulk.conftest import rows, write_lines
 
 Bulk = Callable[..., Result]
@@ -62,6 +68,24 @@ def test_a_run_killed_again_and_again_gives_the_same_bytes(bulk: Bulk, tmp_path:
     for name in OUTPUTS:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     assert not (tmp_path / "out" / "work").exists()
+
+
+def test_a_run_stopped_at_every_batch_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after each batch in turn, so that most of a segment is answered again by the store."""
+    monkeypatch.setattr(judging, "SEGMENT", 512)
+    source = write_lines(tmp_path / "in.jsonl", rows("stopped", 1400))
+    run = partial(Run, progress=Quiet(), say=lambda _: None)
+    run(Options(inputs=(str(source),), out=tmp_path / "whole"))()
+    options = Options(inputs=(str(source),), out=tmp_path / "out")
+    asked = count()
+    with pytest.raises(judging.Interrupted):
+        run(options, is_stopping=lambda: next(asked) == 3)()
+    for _ in range(4):
+        with pytest.raises(judging.Interrupted):
+            run(options, is_stopping=(options.out / "work" / "read.json").exists)()
+    run(options)()
+    for name in OUTPUTS:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 @pytest.mark.crash

@@ -39,12 +39,12 @@ JUDGED = pa.schema(
         pa.field("repetition_share", pa.float64()),
         pa.field("repetition_kinds", pa.list_(pa.string())),
         pa.field("repetition_spans", SPANS),
-        pa.field("replayed", pa.bool_()),
     ]
 )
 """What the engine answered, in order; `docs/bulk.md` explains each."""
 SETTLED = pa.schema(
     [
+        pa.field("replayed", pa.bool_()),
         pa.field("copies", pa.int32()),
         pa.field("cluster", pa.string()),
         pa.field("cluster_size", pa.int32()),
@@ -122,7 +122,6 @@ def judged_row(document: Document, judgement: Judgement) -> tuple[Any, ...]:
         _share(repetition.share),
         [kind.value for kind in repetition.kinds],
         [{"start": span.start, "end": span.end} for span in repetition.spans],
-        judgement.replayed,
     )
 
 

@@ -24,7 +24,7 @@ from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.settling import Judged, Settlement, settle
 from baznashr_server.bulk.spill import Order
 from baznashr_server.bulk.state import READ, REJECTS, RUNS, State, read_json
-from baznashr_server.bulk.stores import folder_of
+from baznashr_server.bulk.stores import folder_of, stored_ids
 from baznashr_server.engine.records import policy_version
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.folder import DATABASE
@@ -52,7 +52,9 @@ def finish(
             options.source_ranks,
             (lambda name: moment.canonical_of(corpus.corpus, name)) if asks else None,
         )
-    write_judgements(out / "judgements.parquet", judging.folder, settlement, arrays["copies"][: len(order)][taken])
+    replayed = pc.is_in(judged.column("id"), value_set=stored_ids(state)).to_numpy(zero_copy_only=False)
+    copies = arrays["copies"][: len(order)][taken]
+    write_judgements(out / "judgements.parquet", judging.folder, settlement, copies, replayed)
     write_edges(out / "edges.parquet", judging.folder)
     clusters = write_clusters(out / "clusters.parquet", judged, settlement)
     duplicates = write_duplicates(out, out / "judgements.parquet")

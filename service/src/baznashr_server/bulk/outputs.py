@@ -40,13 +40,16 @@ def whole(path: Path) -> Iterator[Path]:
     part.replace(path)
 
 
-def write_judgements(path: Path, folder: Path, settlement: Settlement, copies: NDArray[np.int32]) -> None:
+def write_judgements(
+    path: Path, folder: Path, settlement: Settlement, copies: NDArray[np.int32], replayed: NDArray[np.bool_]
+) -> None:
     start = 0
     with whole(path) as part, pq.ParquetWriter(part, JUDGEMENTS, compression="zstd") as writer:
         for source in segments(folder):
             table = pq.read_table(source)
             rows = slice(start, start + table.num_rows)
             settled: dict[str, Any] = {
+                "replayed": pa.array(replayed[rows]),
                 "copies": pa.array(copies[rows]),
                 "cluster": settlement.cluster[rows],
                 "cluster_size": pa.array(settlement.size[rows]),

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from baznashr.errors import CorpusNotFound, StoreError
 from baznashr.types import Document
 from baznashr_server.bulk.options import Options
+from baznashr_server.bulk.outputs import whole
 from baznashr_server.bulk.state import STORE, State
 from baznashr_server.engine import Engine
 from baznashr_server.engine.records import document_from_row
@@ -20,6 +23,7 @@ from baznashr_server.store.backup import copy_database
 from baznashr_server.store.folder import DATABASE, DataFolder, sync_folder
 from baznashr_server.store.reading import Moment
 
+STORED = "stored.arrow"
 NO_SNAPSHOTS = 1e9
 """Seconds until a snapshot of the tables: none is taken while judging."""
 
@@ -55,8 +59,32 @@ def _prepare(options: Options, state: State) -> Path:
             shutil.copytree(options.against / FOLDER, data / FOLDER, dirs_exist_ok=True)
     finally:
         folder.release()
+    _note_ids(options, state)
     mark.touch()
     return data
+
+
+def _note_ids(options: Options, state: State) -> None:
+    """Note which documents the store has before the run: when a run goes on, it has some of the run's too."""
+    with Moment(folder_of(options, state) / DATABASE, FA_1) as moment:
+        corpus = next((row.corpus for row in moment.corpora() if row.name == options.corpus), None)
+        if corpus is None:
+            raise CorpusNotFound(f"There is no corpus {options.corpus!r} in {options.against}.")
+        table = pa.table({"id": pa.array(moment.ids(corpus), pa.string())})
+    with (
+        whole(state.path(STORED)) as part,
+        pa.OSFile(str(part), "wb") as file,
+        pa.ipc.new_file(file, table.schema) as writer,
+    ):
+        writer.write_table(table)
+
+
+def stored_ids(state: State) -> pa.Array:
+    """Return the ids that the store to judge against had."""
+    if not state.path(STORED).exists():
+        return pa.array([], pa.string())
+    with pa.OSFile(str(state.path(STORED))) as file:
+        return pa.ipc.open_file(file).read_all().column("id").combine_chunks()
 
 
 @contextmanager
@@ -71,8 +99,6 @@ def opened(options: Options, state: State) -> Iterator[Engine]:
     with Engine.open(data, snapshot_seconds=NO_SNAPSHOTS) as engine:
         names = {corpus.name for corpus in engine.list_corpora()}
         if options.corpus not in names:
-            if options.against is not None:
-                raise CorpusNotFound(f"There is no corpus {options.corpus!r} in {options.against}.")
             engine.create_corpus(options.corpus)
         if options.source_ranks and options.against is None:
             policy = engine.get_corpus(options.corpus).policy

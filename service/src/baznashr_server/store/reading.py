@@ -62,6 +62,11 @@ class Moment:
         found = [str(name) for (name,) in self._rows(sql, (corpus, document_id))]
         return found[0] if found else document_id
 
+    def ids(self, corpus: int) -> Iterator[str]:
+        """Yield the ids of the corpus's documents."""
+        for (name,) in self._rows("SELECT id FROM documents WHERE corpus=?", (corpus,)):
+            yield str(name)
+
     def document(self, corpus: int, document_id: str) -> DocumentRow | None:
         names = ", ".join(field.name for field in fields(DocumentRow))
         sql = f"SELECT {names} FROM documents WHERE corpus=? AND id=?"  # noqa: S608 - our own names
