@@ -22,8 +22,8 @@ class Gate:
         self.running = 0
         self.most = 0
 
-    async def call(self, *, patient: bool = False) -> None:
-        async with self.admission.turn(patient=patient):
+    async def call(self, *, patient: bool = False, bulk: bool = False) -> None:
+        async with self.admission.turn(patient=patient, bulk=bulk):
             self.running += 1
             self.most = max(self.most, self.running)
             await self.let_go.wait()
@@ -90,6 +90,28 @@ def test_stream_items_wait_however_long() -> None:
         gate.let_go.set()
         await asyncio.gather(*calls)
         assert gate.most == 1
+
+    run(test())
+
+
+def test_bulk_leaves_room_for_single_calls() -> None:
+    """However many stream items and batches wait, single calls find half of the turns, and a queue of their own."""
+
+    async def test() -> None:
+        gate = Gate(running=4, waiting=2)
+        bulk = [asyncio.create_task(gate.call(patient=True, bulk=True)) for _ in range(20)]
+        await settle()
+        assert gate.running == 2
+        with pytest.raises(Unavailable):
+            await gate.call(bulk=True)
+        single = [asyncio.create_task(gate.call()) for _ in range(4)]
+        await settle()
+        assert gate.running == 4
+        with pytest.raises(Unavailable):
+            await gate.call()
+        gate.let_go.set()
+        await asyncio.gather(*bulk, *single)
+        assert (gate.metric("calls_running"), gate.metric("calls_waiting")) == (0, 0)
 
     run(test())
 

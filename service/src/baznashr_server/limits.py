@@ -45,6 +45,8 @@ MAX_TAKEOVER = 64
 """Members of a cluster that are compared with a new canonical document before it takes over."""
 MAX_QUEUED_WRITES = 4096
 """Calls waiting for the writer; the next is told to come back."""
+MAX_BULK_DOCUMENTS = 256
+"""Of batches and streams in one commit, not counting the last batch's: what a single call may have to wait for."""
 EXPIRY_BATCH = 256
 """Documents deleted by expiry in one transaction."""
 MAX_SHADOW_DIFFERENCES = 1000

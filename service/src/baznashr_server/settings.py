@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     metrics_corpora: Names = ("default",)
     """Corpora whose sizes are exported under their own name, separated by commas; the others are summed up."""
     workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 1), ge=1, le=256)
-    """Threads that run the engine. The kernels use one core each; more than the cores there are does not help."""
+    """Threads that run single calls, and as many for batches and streams; more than the cores there are do not help."""
     group_commit_max_documents: int = Field(512, ge=1, le=65_536)
     """Most documents that share one durable commit."""
     group_commit_wait_ms: float = Field(0.0, ge=0, le=1000)
@@ -140,6 +140,8 @@ class Settings(BaseSettings):
     """Profile to bring the store under: made in the background, taken at a later start; empty leaves it as it is."""
     backup_dir: OptionalFolder = None
     """Folder that BackupStore writes to, made if it is missing; empty refuses backups over gRPC."""
+    max_memory_mib: int = Field(0, ge=0, le=1 << 24)
+    """MiB that the process may hold; above it documents are refused as OVERLOADED, checks go on; 0 sets no ceiling."""
     max_concurrent_calls: int = Field(64, ge=1, le=100_000)
     """Calls and stream items worked on at once."""
     max_queued_calls: int = Field(512, ge=0, le=100_000)

@@ -215,17 +215,17 @@ class Engine:
         return self._corpora.stats(name)
 
     def submit(
-        self, documents: Sequence[Document], corpus: str = DEFAULT_CORPUS, replace: bool = False
+        self, documents: Sequence[Document], corpus: str = DEFAULT_CORPUS, replace: bool = False, *, bulk: bool = True
     ) -> Future[list[Judgement]]:
         """Prepare documents in the calling thread and queue them for the writer, all or none, in order.
 
-        The future's judgements are durable. It fails with DocumentIdReused where an id is stored with another text
-        and *replace* was not asked for.
+        The future's judgements are durable. It fails with DocumentIdReused where an id is stored with another text and
+        *replace* was not asked for. Single calls go before *bulk*, which keeps its own order.
         """
-        return self._submit(documents, corpus, replace=replace, batch=True)
+        return self._submit(documents, corpus, replace=replace, batch=True, bulk=bulk)
 
     def _submit(
-        self, documents: Sequence[Document], corpus: str, *, replace: bool, batch: bool
+        self, documents: Sequence[Document], corpus: str, *, replace: bool, batch: bool, bulk: bool
     ) -> Future[list[Judgement]]:
         loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
@@ -237,7 +237,7 @@ class Engine:
             items.append(self._judged_item(loaded, prepared))
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
         work = Ingest(*fixed, items, self._observer, replace=replace, batch=batch)
-        future = cast("Future[list[Judgement]]", self._writer.submit(work))
+        future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))
         future.add_done_callback(self._report)
         return future
 
@@ -258,13 +258,13 @@ class Engine:
         Raises:
             DocumentIdReused: The id is stored with another text, and *replace* was not asked for.
         """
-        return self._submit([document], corpus, replace=replace, batch=False).result()[0]
+        return self._submit([document], corpus, replace=replace, batch=False, bulk=False).result()[0]
 
     def ingest_batch(
         self, documents: Sequence[Document], corpus: str = DEFAULT_CORPUS, replace: bool = False
     ) -> list[Judgement]:
         """Judge and store up to 256 documents in order, all or none; later ones are compared with earlier ones."""
-        return self._submit(documents, corpus, replace=replace, batch=True).result()
+        return self.submit(documents, corpus, replace).result()
 
     def check(self, item: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
         """Judge a text, or a document, and store nothing. A stored document is answered as ingest would."""
@@ -362,7 +362,7 @@ class Engine:
         loaded, wanted = self._corpora[corpus], Filter(source, published_before, published_after)
         if dry_run:
             return len(wanted.rows(self._store, loaded.row.corpus))
-        return delete_matching(self._store, self._bodies, loaded, wanted, self._change)
+        return delete_matching(self._store, self._bodies, loaded, wanted, self._writer.submit)
 
     def backup(self, target: str | os.PathLike[str], progress: Progress | None = None) -> int:
         """Copy the store as it is now to the new file *target*, while it is written to; return the file's bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -14,7 +15,6 @@ from baznashr.errors import InvalidArgument
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import DeleteRows
 from baznashr_server.engine.corpus import LoadedCorpus
-from baznashr_server.engine.writer import Work
 from baznashr_server.limits import EXPIRY_BATCH
 from baznashr_server.store.codec import to_micros
 from baznashr_server.store.store import Store
@@ -49,7 +49,7 @@ class Filter:
 
 
 def delete_matching(
-    store: Store, bodies: BodyCache, corpus: LoadedCorpus, wanted: Filter, change: Callable[[Work], object]
+    store: Store, bodies: BodyCache, corpus: LoadedCorpus, wanted: Filter, submit: Callable[..., Future[object]]
 ) -> int:
     """Delete what matches now, a batch at a time, each atomic; return how many were deleted.
 
@@ -57,4 +57,4 @@ def delete_matching(
     """
     rows = wanted.rows(store, corpus.row.corpus)
     batches = batched(rows, EXPIRY_BATCH)
-    return sum(cast("int", change(DeleteRows(store, bodies, corpus, batch))) for batch in batches)
+    return sum(cast("int", submit(DeleteRows(store, bodies, corpus, batch), bulk=True).result()) for batch in batches)

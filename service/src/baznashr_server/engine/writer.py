@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +15,10 @@ import apsw
 from baznashr.errors import BaznashrError, InternalError, ReadOnly, StoreDamaged, Unavailable
 from baznashr_server import failpoints
 from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine.lanes import Lanes, LanesFull
 from baznashr_server.engine.observer import Observer, Written
 from baznashr_server.index.corpus_index import Entry
-from baznashr_server.limits import MAX_QUEUED_WRITES
+from baznashr_server.limits import MAX_BULK_DOCUMENTS, MAX_QUEUED_WRITES
 from baznashr_server.store.store import Store
 
 REST_SECONDS = 1.0
@@ -115,9 +115,10 @@ class Writer:
         self._store = store
         self._observer = observer
         self._max_documents = max_documents
+        self._max_bulk = min(max_documents, MAX_BULK_DOCUMENTS)
         self._wait_seconds = wait_seconds
         self._idle = idle
-        self._orders: queue.Queue[_Order | None] = queue.Queue(MAX_QUEUED_WRITES)
+        self._orders: Lanes[_Order] = Lanes(MAX_QUEUED_WRITES)
         self._closed = False
         self._closing = threading.Lock()
         self._failure: str | None = None
@@ -129,8 +130,11 @@ class Writer:
         """What failed, after which no write is tried; None while writes are taken."""
         return self._failure or self._store.damage
 
-    def submit(self, work: Work) -> Future[object]:
+    def submit(self, work: Work, *, bulk: bool = False) -> Future[object]:
         """Queue a change; its future has the answer once the change is durable.
+
+        Args:
+            bulk: Let single changes go before; of their own kind all keep their order.
 
         Raises:
             ReadOnly: A write failed before.
@@ -143,8 +147,8 @@ class Writer:
             if self._closed:
                 raise Unavailable("The engine is closed.", reason="SHUTTING_DOWN")
             try:
-                self._orders.put_nowait(order)
-            except queue.Full:
+                self._orders.put(order, bulk=bulk)
+            except LanesFull:
                 raise Unavailable(
                     "Too many changes wait for the store.", reason="OVERLOADED", metadata={"retry_after_ms": "200"}
                 ) from None
@@ -153,7 +157,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """Changes in the queue, roughly."""
-        return self._orders.qsize()
+        return len(self._orders)
 
     def close(self) -> None:
         """Finish what is queued, then stop."""
@@ -162,21 +166,15 @@ class Writer:
             if self._closed:
                 return
             self._closed = True
-        self._orders.put(None)
+        self._orders.close()
         self._thread.join()
 
     def _run(self) -> None:
-        last = is_busy = False
-        while not last:
-            try:
-                first = self._orders.get(timeout=BREATH_SECONDS if is_busy else REST_SECONDS)
-            except queue.Empty:
-                is_busy = self._rest()
-                continue
-            group, last = self._gather(first)
-            if group:
+        is_busy = False
+        while self._orders.wait(BREATH_SECONDS if is_busy else REST_SECONDS):
+            if group := self._gather():
                 self._commit(group)
-                is_busy = self._rest()
+            is_busy = self._rest()
 
     def _rest(self) -> bool:
         """Do a bounded piece of what is due in the background; return whether more may be due."""
@@ -191,24 +189,22 @@ class Writer:
         self._commit([_Order(work, Future())])
         return True
 
-    def _gather(self, first: _Order | None) -> tuple[list[_Order], bool]:
-        """Return the orders that share the next commit, and whether the writer is to stop after them."""
+    def _gather(self) -> list[_Order]:
+        """Return the orders that share the next commit: single ones first, and a bounded share of bulk."""
+        if not len(self._orders):
+            return []
+        if self._wait_seconds:
+            self._orders.wait(self._wait_seconds, least=self._max_documents)
         group: list[_Order] = []
-        documents = 0
-        order = first
-        deadline = time.monotonic() + self._wait_seconds
-        while order is not None:
-            if order.future.set_running_or_notify_cancel():
-                group.append(order)
-                documents += order.work.documents
-                if documents >= self._max_documents or order.work.ends_group:
-                    return group, False
-            try:
-                left = deadline - time.monotonic()
-                order = self._orders.get(timeout=left) if left > 0 else self._orders.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
+        for take, most in ((self._orders.single, self._max_documents), (self._orders.bulk, self._max_bulk)):
+            documents = 0
+            while documents < most and (order := take()) is not None:
+                if order.future.set_running_or_notify_cancel():
+                    group.append(order)
+                    documents += order.work.documents
+                    if order.work.ends_group:
+                        return group
+        return group
 
     def _commit(self, group: list[_Order]) -> None:
         changes = Changes()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
@@ -23,12 +24,27 @@ def shutting_down() -> Unavailable:
     return Unavailable("The server is shutting down.", reason="SHUTTING_DOWN")
 
 
+@dataclass
+class _Lane:
+    """Places, and how many calls wait for one."""
+
+    places: asyncio.Semaphore
+    waiting: int = 0
+
+
 class Admission:
-    """Turns for calls and stream items, first come first served, and a bounded queue for them."""
+    """Turns for calls and stream items, first come first served, and a bounded queue for them.
+
+    Batches and stream items take at most half of the turns, and wait among themselves: single calls find room.
+    """
 
     def __init__(self, running: int, waiting: int, streams: int, metrics: CallMetrics) -> None:
         self._turns = asyncio.Semaphore(running)
-        self._waiting = 0
+        self._lanes = {
+            False: _Lane(asyncio.Semaphore(running)),
+            True: _Lane(asyncio.Semaphore(max(1, running // 2))),
+        }
+        """By whether it is bulk."""
         self._waiting_limit = waiting
         self._streams = 0
         self._streams_limit = streams
@@ -43,33 +59,34 @@ class Admission:
         metrics.streams_limit.set(streams)
 
     @asynccontextmanager
-    async def turn(self, *, patient: bool = False) -> AsyncIterator[None]:
+    async def turn(self, *, patient: bool = False, bulk: bool = False) -> AsyncIterator[None]:
         """Wait for a turn and hold it.
 
         Args:
+            bulk: A batch, or an item of a stream.
             patient: Wait however long the queue is, as stream items do, whose window bounds them already.
 
         Raises:
             Unavailable: OVERLOADED, the queue is full.
         """
-        if not patient and self._turns.locked() and self._waiting >= self._waiting_limit:
+        lane = self._lanes[bulk]
+        must_wait = self._turns.locked() or lane.places.locked()
+        if not patient and must_wait and lane.waiting >= self._waiting_limit:
             raise self._overloaded("Too many calls are waiting.")
-        await self._wait()
-        self._metrics.running.inc()
-        try:
-            yield
-        finally:
-            self._metrics.running.dec()
-            self._turns.release()
+        async with AsyncExitStack() as held:
+            await self._wait(lane, held)
+            with self._metrics.running.track_inprogress():
+                yield
 
-    async def _wait(self) -> None:
+    async def _wait(self, lane: _Lane, held: AsyncExitStack) -> None:
         arrived = perf_counter()
-        self._waiting += 1
+        lane.waiting += 1
         self._metrics.waiting.inc()
         try:
-            await self._turns.acquire()
+            await held.enter_async_context(lane.places)
+            await held.enter_async_context(self._turns)
         finally:
-            self._waiting -= 1
+            lane.waiting -= 1
             self._metrics.waiting.dec()
         waited = perf_counter() - arrived
         self._metrics.wait_seconds.observe(waited)
@@ -100,7 +117,7 @@ class Admission:
         self._calls += 1
         self._idle.clear()
         try:
-            async with self.turn() if method.type == "unary" else self.stream():
+            async with self.turn(bulk=method.is_batch) if method.type == "unary" else self.stream():
                 yield
         finally:
             self._calls -= 1

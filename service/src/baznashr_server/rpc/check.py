@@ -58,7 +58,7 @@ class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
         return await self._runner.run(_check_text, request)
 
     async def BatchCheckTexts(self, request: pb.BatchCheckTextsRequest, context: Context) -> pb.BatchCheckTextsResponse:
-        return await self._runner.run(_batch_check, request)
+        return await self._runner.run(_batch_check, request, bulk=True)
 
     async def CompareTexts(self, request: pb.CompareTextsRequest, context: Context) -> pb.CompareTextsResponse:
         return await self._runner.run(_compare, request)
@@ -72,5 +72,5 @@ class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
             yield pb.StreamCheckTextsResponse(item=item)
 
     async def _check_item(self, request: pb.StreamCheckTextsRequest) -> Judgement:
-        async with self._admission.turn(patient=True):
-            return await self._runner.run(_check, request)
+        async with self._admission.turn(patient=True, bulk=True):
+            return await self._runner.run(_check, request, bulk=True)

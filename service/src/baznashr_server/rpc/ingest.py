@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
+from functools import partial
 
 from baznashr import wire
 from baznashr.errors import DocumentNotFound
@@ -18,6 +19,7 @@ from baznashr_server.engine import Engine
 from baznashr_server.rpc.admission import Admission
 from baznashr_server.rpc.fields import errors_at, page, page_size
 from baznashr_server.rpc.interception import Context
+from baznashr_server.rpc.memory import Ceiling
 from baznashr_server.rpc.runner import Runner, finished
 from baznashr_server.rpc.streams import answers
 
@@ -26,11 +28,15 @@ _MAX_OVERRIDES_PAGE = 1000
 
 
 def _submit(
-    engine: Engine, request: pb.IngestDocumentRequest | pb.StreamIngestDocumentsRequest
+    engine: Engine, request: pb.IngestDocumentRequest | pb.StreamIngestDocumentsRequest, *, bulk: bool
 ) -> Future[list[Judgement]]:
     with errors_at("document"):
         document = wire.document_from_message(request.document)
-    return engine.submit([document], wire.corpus_name(request.corpus), request.replace)
+    return engine.submit([document], wire.corpus_name(request.corpus), request.replace, bulk=bulk)
+
+
+_submit_single = partial(_submit, bulk=False)
+_submit_item = partial(_submit, bulk=True)
 
 
 def _submit_batch(engine: Engine, request: pb.BatchIngestDocumentsRequest) -> Future[list[Judgement]]:
@@ -81,19 +87,22 @@ def _list_overrides(engine: Engine, request: pb.ListOverridesRequest) -> pb.List
 
 
 class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
-    def __init__(self, runner: Runner, admission: Admission) -> None:
+    def __init__(self, runner: Runner, admission: Admission, ceiling: Ceiling) -> None:
         self._runner = runner
         self._admission = admission
+        self._ceiling = ceiling
 
     async def IngestDocument(self, request: pb.IngestDocumentRequest, context: Context) -> pb.IngestDocumentResponse:
+        self._ceiling.check()
         with errors_at("document", instead_of="documents[0]"):
-            (judgement,) = await finished(await self._runner.run(_submit, request))
+            (judgement,) = await finished(await self._runner.run(_submit_single, request))
         return pb.IngestDocumentResponse(judgement=wire.judgement_to_message(judgement))
 
     async def BatchIngestDocuments(
         self, request: pb.BatchIngestDocumentsRequest, context: Context
     ) -> pb.BatchIngestDocumentsResponse:
-        judgements = await finished(await self._runner.run(_submit_batch, request))
+        self._ceiling.check()
+        judgements = await finished(await self._runner.run(_submit_batch, request, bulk=True))
         return pb.BatchIngestDocumentsResponse(judgements=map(wire.judgement_to_message, judgements))
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
@@ -119,10 +128,11 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
         in_turn = asyncio.Lock()  # first come, first served: items are submitted in the order they came
 
         async def ingest(request: pb.StreamIngestDocumentsRequest) -> Judgement:
-            async with self._admission.turn(patient=True):
+            async with self._admission.turn(patient=True, bulk=True):
+                self._ceiling.check()
                 with errors_at("document", instead_of="documents[0]"):
                     async with in_turn:
-                        work = await self._runner.run(_submit, request)
+                        work = await self._runner.run(_submit_item, request, bulk=True)
                     (judgement,) = await finished(work)
             return judgement
 

@@ -18,6 +18,10 @@ class Method(NamedTuple):
     """With its package."""
     name: str
 
+    @property
+    def is_batch(self) -> bool:
+        return self.name.startswith("Batch")
+
 
 def _service(file: object, name: str) -> ServiceDescriptor:
     found: ServiceDescriptor = file.DESCRIPTOR.services_by_name[name]  # type: ignore[attr-defined]

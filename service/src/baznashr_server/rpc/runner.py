@@ -20,12 +20,15 @@ class Runner:
 
     def __init__(self, workers: int, metrics: CallMetrics) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
+        # Of their own, so that no single call stands behind batches of hundreds of milliseconds each.
+        self._bulk_threads = ThreadPoolExecutor(workers, thread_name_prefix="bulk")
+        queues = (self._threads._work_queue, self._bulk_threads._work_queue)  # noqa: SLF001 - nothing public says it
         self._engine: Engine | None = None
         self._absence = Unavailable("The server is starting.", reason="STARTING", metadata={"retry_after_ms": "500"})
         self._busy = metrics.workers_busy
         self._waits = metrics.worker_wait_seconds
-        metrics.workers_waiting.set_function(self._threads._work_queue.qsize)  # noqa: SLF001 - nothing public says it
-        metrics.workers.set(workers)
+        metrics.workers_waiting.set_function(lambda: sum(queue.qsize() for queue in queues))
+        metrics.workers.set(2 * workers)
 
     def attach(self, engine: Engine) -> None:
         self._engine = engine
@@ -35,6 +38,7 @@ class Runner:
         self._absence = shutting_down()
         self._engine = None
         self._threads.shutdown(wait=True)
+        self._bulk_threads.shutdown(wait=True)
 
     @property
     def engine(self) -> Engine:
@@ -43,9 +47,12 @@ class Runner:
             raise self._absence
         return self._engine
 
-    async def run[Request, Answer](self, function: Callable[[Engine, Request], Answer], request: Request) -> Answer:
+    async def run[Request, Answer](
+        self, function: Callable[[Engine, Request], Answer], request: Request, *, bulk: bool = False
+    ) -> Answer:
         """Return what *function* makes of *request*. A call cancelled while it waits for a thread never starts."""
-        work = self._threads.submit(copy_context().run, self._run, function, self.engine, request, perf_counter())
+        threads = self._bulk_threads if bulk else self._threads
+        work = threads.submit(copy_context().run, self._run, function, self.engine, request, perf_counter())
         return await asyncio.wrap_future(work)
 
     def _run[Request, Answer](

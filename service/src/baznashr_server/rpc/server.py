@@ -30,6 +30,7 @@ from baznashr_server.rpc.errors import Errors
 from baznashr_server.rpc.health import WHOLE_SERVER, Health
 from baznashr_server.rpc.ingest import IngestServicer
 from baznashr_server.rpc.listening import ListenError, credentials, listen
+from baznashr_server.rpc.memory import Ceiling
 from baznashr_server.rpc.methods import ADMIN_SERVICE, CHECK_SERVICE, CORPUS_SERVICE, INGEST_SERVICE, SERVICES
 from baznashr_server.rpc.observation import CallLog, RpcMetricsInterceptor
 from baznashr_server.rpc.renewal import Renewal
@@ -76,7 +77,7 @@ class Server:
             CheckServicer(self._runner, self._admission), self._main
         )
         ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
-            IngestServicer(self._runner, self._admission), self._main
+            IngestServicer(self._runner, self._admission, Ceiling(settings.max_memory_mib << 20)), self._main
         )
         corpus_service_pb2_grpc.add_CorpusServiceServicer_to_server(CorpusServicer(self._runner), self._main)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(

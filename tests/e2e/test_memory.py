@@ -1,0 +1,33 @@
+"""A ceiling for the process's memory: documents are refused before the kernel ends the process; the rest goes on."""
+
+from pathlib import Path
+from random import Random
+
+import grpc
+import pytest
+
+from baznashr.types import Document
+from baznashr.v1 import check_service_pb2 as check_pb
+from baznashr.v1 import ingest_service_pb2 as pb
+from baznashr.wire import document_to_message
+from tests.support.server import Stubs, serving
+from tests.support.texts import article
+
+
+def test_documents_are_refused_above_the_ceiling(tmp_path: Path) -> None:
+    """Single calls, batches and stream items are told to come back; checks and deletions are answered."""
+    message = document_to_message(Document("a", article(Random(1))))
+    with serving(tmp_path / "data", "--max-memory-mib", "1") as server, Stubs(server.listen) as stubs:
+        calls = (
+            lambda: stubs.ingest.IngestDocument(pb.IngestDocumentRequest(document=message)),
+            lambda: stubs.ingest.BatchIngestDocuments(pb.BatchIngestDocumentsRequest(documents=[message])),
+        )
+        for call in calls:
+            with pytest.raises(grpc.RpcError) as refused:
+                call()
+            assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+        items = iter([pb.StreamIngestDocumentsRequest(document=message)])
+        *_, last = stubs.ingest.StreamIngestDocuments(items)
+        assert last.item.error.code == grpc.StatusCode.UNAVAILABLE.value[0]
+        assert stubs.check.CheckText(check_pb.CheckTextRequest(item=check_pb.CheckItem(document=message))).judgement
+        assert not stubs.ingest.DeleteDocument(pb.DeleteDocumentRequest(document_id="a", allow_missing=True)).deleted
