@@ -15,6 +15,7 @@ import typer
 from baznashr.errors import BaznashrError
 from baznashr_server.cli import folder
 from baznashr_server.cli.bulk import bulk
+from baznashr_server.cli.doctor import doctor
 from baznashr_server.settings import Settings, SettingsError, load
 from baznashr_server.tune import cli as tune
 
@@ -145,6 +146,7 @@ for command in (folder.verify, folder.backup, folder.restore, folder.export, fol
     app.command()(command)
 app.command("import")(folder.import_)
 app.command()(bulk)
+app.command()(doctor)
 app.command()(tune.tune)
 app.command()(tune.export_overrides)
 

@@ -1,0 +1,1 @@
+"""Looks at a data folder, a process or a running server, and says what is wrong and what to do."""

@@ -1,0 +1,28 @@
+"""What the machine gives a server: a folder for the compiled kernels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from baznashr_server.doctor.findings import Findings, note, ok, warning
+
+
+def examine(kernel_cache: Path | None) -> Findings:
+    """Yield what is to be said of the folder of the kernels, the one named or the one that would be taken."""
+    from baznashr_server.kernel import cache_folder, is_private  # noqa: PLC0415 - takes a second
+
+    folder = kernel_cache or cache_folder()
+    slow = "each start compiles for up to a minute"
+    if not folder.exists():
+        yield note("kernels", f"{folder} does not exist yet; the first start makes it and takes a minute")
+    elif not is_private(folder):
+        yield warning(
+            "kernels",
+            f"{folder} is another user's, or others may write it, so it is not used: {slow}",
+            f"chown {os.geteuid()} {folder} and chmod 700 {folder}, as the user that serves",
+        )
+    elif not any(folder.rglob("*.nbc")):
+        yield note("kernels", f"{folder} holds no kernel yet; the first start takes a minute")
+    else:
+        yield ok("kernels", f"{folder} is private and holds compiled kernels")
