@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from baznashr.types import Span
+from baznashr.types import Document, Span
 from baznashr_server.bulk import removal
 from baznashr_server.bulk.inputs import Found
 from baznashr_server.bulk.judging import Judging, refused, segments
@@ -25,7 +26,7 @@ from baznashr_server.bulk.settling import Judged, Settlement, settle
 from baznashr_server.bulk.spill import Order
 from baznashr_server.bulk.state import READ, REJECTS, RUNS, State, read_json
 from baznashr_server.bulk.stores import folder_of, stored_ids
-from baznashr_server.engine.records import policy_version
+from baznashr_server.engine.records import document_from_row, policy_version
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.reading import Moment
@@ -67,7 +68,7 @@ def finish(
     counts.update(
         rejected=len(not_judged), judged=len(judged), kept=len(kept), duplicates=duplicates, clusters=clusters
     )
-    return {
+    result = {
         "version": version("baznashr-server"),
         "profile": moment.profile.name,
         "policy": json.loads(corpus.policy),
@@ -78,6 +79,21 @@ def finish(
         "skipped": list(found.skipped),
         "counts": {**dict(sorted(counts.items())), **_tallies(judging.folder)},
     }
+    if options.report:
+        _write_report(options, state, corpus.corpus, result)
+    return result
+
+
+def _write_report(options: Options, state: State, corpus: int, result: dict[str, Any]) -> None:
+    from baznashr_server.bulk.report import write_report  # noqa: PLC0415 - what it draws with takes time to load
+
+    with whole(options.out / "report.html") as part, Moment(folder_of(options, state) / DATABASE, *PROFILES) as moment:
+
+        def texts(ids: Collection[str]) -> dict[str, Document]:
+            rows = [row for id_ in ids if (row := moment.document(corpus, id_)) is not None and row.text is not None]
+            return {row.id: document_from_row(row) for row in rows}
+
+        write_report(part, options.out, result, texts)
 
 
 def _tallies(folder: Path) -> dict[str, Any]:

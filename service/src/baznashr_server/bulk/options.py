@@ -37,6 +37,8 @@ class Options:
     against: Path | None = None
     build: Path | None = None
     corpus: str = DEFAULT_CORPUS
+    report: bool = True
+    """Write `report.html`."""
     dry_run: bool = False
     """Say what would be read and how, and leave nothing."""
     memory: int | None = None
@@ -44,7 +46,9 @@ class Options:
 
     def settings(self) -> dict[str, Any]:
         """Return everything that may change the result, as JSON holds it."""
-        values = {name: value for name, value in asdict(self).items() if name not in {"out", "memory", "dry_run"}}
+        values = {
+            name: value for name, value in asdict(self).items() if name not in {"out", "memory", "report", "dry_run"}
+        }
         values["zone"] = str(self.zone)
         return dict(json.loads(json.dumps(values, default=str)))
 

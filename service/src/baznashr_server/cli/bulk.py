@@ -50,6 +50,7 @@ Kept = Annotated[str, typer.Option(help="Which document of a cluster is kept: ea
 Ranks = Annotated[str, typer.Option(metavar="A,B,C", help="Sources, the most trusted first.")]
 Clean = Annotated[bool, typer.Option("--clean", help="Write kept texts without their second copies.")]
 Sample = Annotated[int, typer.Option(help="Judge only so many articles, the earliest.")]
+Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be read and how; write nothing.")]
 Against = Annotated[
     Path | None, typer.Option(metavar="DATA", help="Judge against this data folder too, which stays as it is.")
@@ -76,6 +77,7 @@ def bulk(
     source_ranks: Ranks = "",
     clean: Clean = False,
     sample: Sample = 0,
+    report: Report = True,
     dry_run: DryRun = False,
     against: Against = None,
     build: Build = None,
@@ -113,6 +115,7 @@ def bulk(
             against=against,
             build=build,
             corpus=corpus,
+            report=report,
             dry_run=dry_run,
             memory=_bytes(memory) if memory else None,
         )
