@@ -189,7 +189,7 @@ def test_people_see_the_evidence(run, stub):
     shown = result.stdout.decode()
     for part in (
         "NEAR_DUPLICATE  repeated  HIGH_SIMILARITY",
-        f"repeats   {FSI}خبر-۱{PDI}",
+        f"repeats    {FSI}خبر-۱{PDI}",
         f"{FSI}خبر-۱{PDI}  NEAR_DUPLICATE  similarity 0.93  contained 0.95/0.98",
         f"{FSI}۳{PDI} → {FSI}۳٫۵{PDI}  {FSI}نرخ سود را{PDI}",
         f"{FSI}{LATER[:11].strip()}{PDI}",

@@ -64,7 +64,7 @@ class TextPrinter:
         head.append(f"  {judgement.reason}", "dim")
         self._out.print(head)
         for label, detail in _details(text, judgement):
-            self._out.print(Text(f"    {label:<10}").append(detail))
+            self._out.print(Text(f"    {label:<11}").append(detail))
 
     def error(self, name: str, error: BaznashrError) -> None:
         where = f" ({field_below_item(error)})" if error.field else ""
@@ -80,7 +80,7 @@ class TextPrinter:
             self._out.print(Text(f"{refused:>12,}  ").append("refused", "red"))
 
     def corpora(self, corpora: Iterable[Corpus]) -> None:
-        table = Table("corpus", "window", "texts", "created", box=None)
+        table = Table("corpus", "window", "texts", "created", box=None, pad_edge=False)
         for corpus in corpora:
             window = f"{corpus.window_days} days" if corpus.window_days else "none"
             table.add_row(corpus.name, window, "kept" if corpus.keep_text else "not kept", _day(corpus.created_at))
@@ -90,7 +90,8 @@ class TextPrinter:
         mode = f"read-only: {status.read_only_reason}" if status.read_only_reason else "ingesting"
         self._out.print(Text(f"baznashr-server {status.version}  profile {status.profile}  {mode}"))
         self._out.print(Text(f"since {status.started_at.isoformat(timespec='seconds')}  {_size(status.memory_bytes)}"))
-        table = Table("corpus", *(["documents", "indexed", "clusters", "texts", "stored", "memory"]), box=None)
+        columns = ["documents", "indexed", "clusters", "texts", "stored", "memory"]
+        table = Table("corpus", *columns, box=None, pad_edge=False)
         for column in table.columns[1:]:
             column.justify = "right"
         for stats in corpora:
