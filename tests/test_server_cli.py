@@ -67,6 +67,21 @@ def test_serving_the_network_unprotected_must_be_asked_for(tmp_path: Path) -> No
     assert not (tmp_path / "data").exists()
 
 
+def test_a_new_token_is_shown_once(tmp_path: Path) -> None:
+    """The entry goes to standard output and is taken by check-config; the token, to standard error, is not in it."""
+    made = run("new-token", "crawler", "--scopes", "read,write")
+    (token,) = made.stderr.splitlines()
+    assert token.startswith("bzr_")
+    assert token not in made.stdout
+    file = tmp_path / "tokens.toml"
+    file.write_text(made.stdout, encoding="utf-8")
+    file.chmod(0o600)
+    assert run("check-config", "--data", "d", "--tokens", str(file)).stdout == "The settings can be used.\n"
+    for wrong in (("two words",), ("crawler", "--scopes", "all")):
+        refused = run("new-token", *wrong)
+        assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help_is_at_hand(arguments: list[str]) -> None:
     """Without a command, or asked for help, the commands are listed."""

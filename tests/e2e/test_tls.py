@@ -1,5 +1,6 @@
 """TLS and client certificates, end to end, with an authority of the test's own."""
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import grpc
 import pytest
 from cryptography import x509
 
-from baznashr import TLS, Client
+from baznashr import TLS, AsyncClient, Client
 from baznashr.errors import Unavailable
 from baznashr.v1 import check_service_pb2 as pb
 from tests.support.secrets import Authority, bearer, entry, token_for, write_tokens
@@ -77,6 +78,12 @@ def test_who_has_certificate_and_token_is_served(secured: Secured) -> None:
     tls = TLS(ca_file=secured.ca, certificate_file=secured.own[0], key_file=secured.own[1])
     with Client(secured.server.listen, tls=tls, token=token_for("crawler")) as client:
         assert client.check("خبر کوتاه امروز").verdict
+
+    async def awaited() -> None:
+        async with AsyncClient(secured.server.listen, tls=tls, token=token_for("crawler")) as client:
+            assert (await client.check("خبر کوتاه امروز")).verdict
+
+    asyncio.run(awaited())
 
 
 def test_strangers_cannot_connect(secured: Secured) -> None:
