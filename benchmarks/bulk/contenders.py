@@ -81,7 +81,7 @@ class Contender(ABC):
 
 class Baznashr(Contender):
     name = "baznashr"
-    settings = "bulk, profile fa-1, every candidate verified on its text"
+    settings = "bulk --no-report, profile fa-1, candidates verified on their texts, kept set and lists written"
 
     def ready(self) -> None:
         """Compile the kernels into their cache by a first run over a few articles."""
@@ -95,7 +95,7 @@ class Baznashr(Contender):
         return version("baznashr-server")
 
     def _command(self, articles: Path, out: Path) -> list[str | Path]:
-        return [sys.executable, "-m", "baznashr_server", "bulk", articles, "--out", out]
+        return [sys.executable, "-m", "baznashr_server", "bulk", articles, "--out", out, "--no-report"]
 
     def run(self, archive: Archive, folder: Path) -> Cost:
         return run(self._command(archive.articles, folder / "out"), log=folder / "log", cwd=folder)

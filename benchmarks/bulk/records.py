@@ -73,10 +73,10 @@ def write(path: Path, records: list[Record]) -> None:
     path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _ratio(records: list[Record], archive: str, articles: int | None, peer: str) -> float | None:
+def _ratio(records: list[Record], archive: str, articles: int | None, peer: str, of: str = "wall") -> float | None:
     """Return how many times as long a peer took as we did; None where one of the two is missing."""
     taken = {
-        one.contender: one.wall
+        one.contender: float(getattr(one, of))
         for one in records
         if one.archive == archive and (articles is None or one.articles == articles)
     }
@@ -105,11 +105,11 @@ def bars(records: list[Record]) -> list[Bar]:
 
 
 def _costs(one: Record, records: list[Record]) -> list[Cell]:
-    ratio = _ratio(records, one.archive, one.articles, one.contender)
-    return [one.wall, one.cpu, one.articles / one.wall, one.peak_mib, ratio]
+    wall, cpu = (_ratio(records, one.archive, one.articles, one.contender, of) for of in ("wall", "cpu"))
+    return [one.wall, wall, one.cpu, cpu, one.articles / one.wall, one.peak_mib]
 
 
-COSTS = ["wall s", "CPU s", "articles/s", "peak MiB", "× ours"]
+COSTS = ["wall s", "× ours", "CPU s", "× ours", "articles/s", "peak MiB"]
 
 
 def tables(records: list[Record]) -> list[Table]:
