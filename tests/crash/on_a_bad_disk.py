@@ -16,7 +16,7 @@ from typing import NamedTuple
 import apsw
 
 from baznashr.errors import DocumentNotFound, ReadOnly
-from baznashr.types import Document, Judgement, Verdict
+from baznashr.types import Document, Judgement, Override, OverrideKind, Verdict
 from baznashr_server.engine import Engine
 from tests.crash.disk import Disk
 from tests.crash.history import told
@@ -51,14 +51,26 @@ def steps(rng: random.Random, prefix: str = "") -> list[Step]:
 
         return Step(delete, {name: None})
 
+    def other(make: Callable[[Engine], object]) -> Step:
+        def change(engine: Engine) -> list[Judgement]:
+            make(engine)
+            return []
+
+        return Step(change, {})
+
     changed = Document(documents[1].id, article(rng))
+    word = Override(documents[6].id, OverrideKind.REPEAT_OF, documents[5].id)
     return [
+        other(lambda engine: engine.create_corpus(f"{prefix}other", window_days=1)),
         *map(ingest, documents[:4]),
         batch(documents[4:9]),
         deletion(documents[0].id),
         ingest(changed, replace=True),
+        other(lambda engine: engine.override(word)),
         *map(ingest, documents[9:11]),
+        other(lambda engine: engine.ingest_batch(documents[:4], f"{prefix}other")),
         batch(documents[11:]),
+        other(lambda engine: engine.delete_corpus(f"{prefix}other")),
     ]
 
 
