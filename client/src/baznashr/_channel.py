@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -123,6 +122,8 @@ class Connection:
 
     def options(self) -> Sequence[tuple[str, Any]]:
         """Return the options of the channel."""
+        from importlib.metadata import version  # noqa: PLC0415 - a third of this package's own time to import
+
         name = self.tls.server_name if self.tls else None
         return (
             *((("grpc.ssl_target_name_override", name), ("grpc.default_authority", name)) if name else ()),
