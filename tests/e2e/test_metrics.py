@@ -17,7 +17,7 @@ from baznashr.v1 import ingest_service_pb2 as ingest_pb
 from baznashr.v1.document_pb2 import Document
 from baznashr_server.engine.observer import LIMITS, STAGES
 from baznashr_server.obs.calls import CALL_STAGES
-from baznashr_server.obs.metrics import REFUSALS, code_label
+from baznashr_server.obs.metrics import LANES, REFUSALS, code_label
 from baznashr_server.obs.sizes import OTHERS
 from baznashr_server.obs.storage import FILES
 from baznashr_server.rpc.methods import METHODS, SERVICES
@@ -27,8 +27,9 @@ from tests.support.server import ServerProcess, Stubs, refusal
 UNLABELLED = (
     *("workers_waiting", "workers_wait_seconds_count", "writes_waiting", "writes_wait_seconds_count", "streams_limit"),
     *("last_backup_timestamp_seconds", "last_expiry_timestamp_seconds", "expired_documents_total", "disk_free_bytes"),
-    *("backup_failures_total", "snapshot_failures_total", "calls_waiting_limit"),
+    *("backup_failures_total", "snapshot_failures_total"),
 )
+PER_LANE = ("running", "running_limit", "waiting", "waiting_limit", "wait_seconds_count")
 TEXT = "کتابخانه مرکزی شهر با پنجاه هزار جلد کتاب پس از بازسازی دوباره به روی خوانندگان گشوده شد و نخستین روز شلوغ بود."
 
 
@@ -52,10 +53,11 @@ def test_every_series_is_there_from_the_start(server: ServerProcess) -> None:
             )
             for corpus in ("default", OTHERS)
         ),
-        *((name, {}) for name in ("baznashr_commit_seconds_count", "baznashr_calls_running", "baznashr_calls_waiting")),
+        *((name, {}) for name in ("baznashr_commit_seconds_count",)),
         *((name, {}) for name in ("baznashr_candidates_count", "baznashr_candidates_verified_count")),
         *(("baznashr_refusals_total", {"reason": reason}) for reason in REFUSALS),
         *(("baznashr_calls_slow_total", {"stage": stage}) for stage in CALL_STAGES),
+        *((f"baznashr_calls_{name}", {"lane": lane}) for name in PER_LANE for lane in LANES),
         *(("baznashr_store_bytes", {"file": file}) for file in FILES),
         *(("baznashr_cluster_documents_bucket", {"corpus": corpus, "le": "+Inf"}) for corpus in ("default", OTHERS)),
         *((f"baznashr_{name}", {}) for name in UNLABELLED),
@@ -93,7 +95,7 @@ def test_calls_move_their_metrics(server: ServerProcess, stubs: Stubs, corpus: s
     assert risen("baznashr_index_documents", corpus=OTHERS) == 3
     assert all(risen("baznashr_stage_duration_seconds_count", stage=stage) >= 0 for stage in STAGES)
     assert sum(risen("baznashr_stage_duration_seconds_count", stage=stage) for stage in STAGES) > 0
-    assert server.metric("baznashr_calls_running") == 0
+    assert server.metric("baznashr_calls_running", lane="single") == 0
     assert risen("baznashr_refusals_total", reason="INVALID_DOCUMENT_ID") == 1
     assert risen("baznashr_writes_wait_seconds_count") >= 3
     assert risen("baznashr_workers_wait_seconds_count") == 5

@@ -29,8 +29,10 @@ class Gate:
             await self.let_go.wait()
             self.running -= 1
 
-    def metric(self, name: str) -> float | None:
-        return self.registry.get_sample_value(f"baznashr_{name}")
+    def metric(self, name: str) -> float:
+        """Return a metric's value, summed over the lanes."""
+        samples = (sample for family in self.registry.collect() for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name == f"baznashr_{name}")
 
 
 async def settle() -> None:

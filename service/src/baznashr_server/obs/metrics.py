@@ -72,6 +72,8 @@ REFUSALS = (
 OTHER_REASON = "OTHER"
 
 
+LANES = ("single", "bulk")
+"""Of single calls, and of batches and the items of streams."""
 START_PHASES = ("recovery", "warm_up")
 
 
@@ -154,17 +156,31 @@ class CallMetrics:
     """Admission and the threads that run the engine."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.running = Gauge("baznashr_calls_running", "Calls and stream items worked on.", registry=registry)
-        self.running_limit = Gauge(
-            "baznashr_calls_running_limit", "Most calls and stream items worked on at once.", registry=registry
+        self.running = Gauge(
+            "baznashr_calls_running", "Calls and stream items worked on, by lane.", ["lane"], registry=registry
         )
-        self.waiting = Gauge("baznashr_calls_waiting", "Calls and stream items waiting.", registry=registry)
+        self.running_limit = Gauge(
+            "baznashr_calls_running_limit",
+            "Most calls and stream items worked on at once; of them, bulk may be its own limit.",
+            ["lane"],
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "baznashr_calls_waiting", "Calls and stream items that wait for a turn.", ["lane"], registry=registry
+        )
         self.waiting_limit = Gauge(
-            "baznashr_calls_waiting_limit", "Calls that may wait; the next is refused.", registry=registry
+            "baznashr_calls_waiting_limit", "Calls that may wait; the next is refused.", ["lane"], registry=registry
         )
         self.wait_seconds = Histogram(
-            "baznashr_calls_wait_seconds", "Wait for a turn, in seconds.", buckets=_WAIT_SECONDS, registry=registry
+            "baznashr_calls_wait_seconds",
+            "Wait for a turn, in seconds.",
+            ["lane"],
+            buckets=_WAIT_SECONDS,
+            registry=registry,
         )
+        for family in (self.running, self.running_limit, self.waiting, self.waiting_limit, self.wait_seconds):
+            for lane in LANES:
+                family.labels(lane)
         self.refused = Counter("baznashr_calls_refused_total", "Calls refused as OVERLOADED.", registry=registry)
         self.slow = Counter(
             "baznashr_calls_slow_total",

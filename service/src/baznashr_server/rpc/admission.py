@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+from prometheus_client import Gauge, Histogram
+
 from baznashr.errors import Unavailable
 from baznashr_server.obs import calls
-from baznashr_server.obs.metrics import CallMetrics
+from baznashr_server.obs.metrics import LANES, CallMetrics
 from baznashr_server.rpc.interception import Behaviour, Context, Interceptor
 from baznashr_server.rpc.methods import Method
 
@@ -29,7 +31,21 @@ class _Lane:
     """Places, and how many calls wait for one."""
 
     places: asyncio.Semaphore
+    running: Gauge
+    queue: Gauge
+    wait_seconds: Histogram
     waiting: int = 0
+
+
+def _lane(name: str, places: int, waiting: int, metrics: CallMetrics) -> _Lane:
+    metrics.running_limit.labels(name).set(places)
+    metrics.waiting_limit.labels(name).set(waiting)
+    return _Lane(
+        asyncio.Semaphore(places),
+        metrics.running.labels(name),
+        metrics.waiting.labels(name),
+        metrics.wait_seconds.labels(name),
+    )
 
 
 class Admission:
@@ -41,8 +57,8 @@ class Admission:
     def __init__(self, running: int, waiting: int, streams: int, metrics: CallMetrics) -> None:
         self._turns = asyncio.Semaphore(running)
         self._lanes = {
-            False: _Lane(asyncio.Semaphore(running)),
-            True: _Lane(asyncio.Semaphore(max(1, running // 2))),
+            is_bulk: _lane(name, max(1, running // 2) if is_bulk else running, waiting, metrics)
+            for is_bulk, name in enumerate(LANES)
         }
         """By whether it is bulk."""
         self._waiting_limit = waiting
@@ -54,8 +70,6 @@ class Admission:
         self._idle.set()
         self.closing = asyncio.Event()
         """Set by ``close``; streams are to end then, which otherwise last for ever."""
-        metrics.running_limit.set(running)
-        metrics.waiting_limit.set(waiting)
         metrics.streams_limit.set(streams)
 
     @asynccontextmanager
@@ -75,21 +89,21 @@ class Admission:
             raise self._overloaded("Too many calls are waiting.")
         async with AsyncExitStack() as held:
             await self._wait(lane, held)
-            with self._metrics.running.track_inprogress():
+            with lane.running.track_inprogress():
                 yield
 
     async def _wait(self, lane: _Lane, held: AsyncExitStack) -> None:
         arrived = perf_counter()
         lane.waiting += 1
-        self._metrics.waiting.inc()
+        lane.queue.inc()
         try:
             await held.enter_async_context(lane.places)
             await held.enter_async_context(self._turns)
         finally:
             lane.waiting -= 1
-            self._metrics.waiting.dec()
+            lane.queue.dec()
         waited = perf_counter() - arrived
-        self._metrics.wait_seconds.observe(waited)
+        lane.wait_seconds.observe(waited)
         calls.add("turn", waited)
 
     @asynccontextmanager
