@@ -81,6 +81,11 @@ class ServerProcess:
     def metric(self, name: str, **labels: str) -> float:
         return self.scrape()[name, frozenset(labels.items())]
 
+    def peak_mib(self) -> float:
+        """Return the most memory that the process has held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
     def signal(self, number: int = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 
