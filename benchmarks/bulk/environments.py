@@ -39,7 +39,7 @@ def python(name: str) -> Path:
     print(f"bulk: making an environment for {name} (the first time takes a minute)", file=sys.stderr)
     for command in (
         [uv, "venv", "--clear", "--python", sys.executable, home],
-        [uv, "pip", "sync", "--python", interpreter, lock],
+        [uv, "pip", "sync", "--compile-bytecode", "--python", interpreter, lock],
     ):
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -34,6 +34,11 @@ class Cost:
     peak_mib: float
 
 
+def plain_environment() -> dict[str, str]:
+    """Return the environment without what would make Python compile all sources anew at each start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def _parents() -> dict[int, int]:
     found = {}
     for entry in Path("/proc").iterdir():
@@ -87,7 +92,7 @@ def run(command: Sequence[str | Path], *, log: Path, cwd: Path, environment: Map
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         start = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=cwd, env={**os.environ, **(environment or {})}, stdout=out, stderr=subprocess.STDOUT
+            command, cwd=cwd, env={**plain_environment(), **(environment or {})}, stdout=out, stderr=subprocess.STDOUT
         )
         try:
             while True:
