@@ -8,6 +8,7 @@ from baznashr.errors import BaznashrError
 from baznashr.types import Document, IndexPolicy, OverrideKind, Policy, Verdict
 from tests.engine.conftest import NewShelf, Shelf
 from tests.judge.parts import text
+from tests.support.audit import audit_engine
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -273,3 +274,14 @@ def test_what_an_editor_calls_a_repeat_is_found_by_its_own_text(new_shelf: NewSh
     shelf.override("d", REPEAT_OF, "a")
     shelf.delete("c")
     assert shelf.check(text(("third", 560))).matches[0].document_id == "d"
+
+
+def test_replacing_a_whole_cluster_at_once_leaves_nothing_of_it(shelf: Shelf) -> None:
+    """The second of a batch was promoted by the first one's going: all of it goes, passages too."""
+    shelf.put(STORY, "a", published_at=NOON)
+    shelf.put(EDITED, "b", published_at=NOON + HOUR)
+    batch = [Document(name, text((name, 600)), published_at=NOON) for name in "ab"]
+    answers = shelf.engine.ingest_batch(batch, shelf.name, replace=True)
+    assert [answer.verdict for answer in answers] == [Verdict.NEW, Verdict.NEW]
+    assert shelf.check(text(("story", 100))).verdict is Verdict.NEW
+    audit_engine(shelf.engine)

@@ -181,6 +181,21 @@ class Machine(RuleBasedStateMachine):
             if not answer.stored and old.published >= self.earliest:
                 self.stored[name] = old
 
+    @rule(names=st.lists(ids, min_size=2, max_size=4), items=st.lists(texts, min_size=4, max_size=4), day=days)
+    def replace_batch(self, names: list[str], items: list[str], day: int) -> None:
+        """Several replaced at once, some of one cluster: what one leaves behind, the next one finds."""
+        new = [name for name in dict.fromkeys(names) if name in self.stored]
+        documents = [self.document(name, text, day) for name, text in zip(new, items, strict=False)]
+        documents = [document for document in documents if document.text != self.stored[document.id].text]
+        if not documents:
+            return
+        answers = self.engine.ingest_batch(documents, "c", replace=True)
+        for document, answer in zip(documents, answers, strict=True):
+            old = self.stored.pop(document.id)
+            self.noted(document, answer)
+            if not answer.stored and old.published >= self.earliest:
+                self.stored[document.id] = old
+
     @rule(name=consumes(ids))
     def delete(self, name: str) -> None:
         assert self.engine.delete(name, "c") == (name in self.stored)
