@@ -21,10 +21,14 @@ pytestmark = pytest.mark.packaging
 
 def pytest_generate_tests(metafunc):
     """Try the newest dependencies on each Python and the oldest on the oldest; in the long form, on each too."""
+    oldest = PYTHONS if metafunc.config.getoption("long") else PYTHONS[:1]
+    lowest = [f"lowest on {version}" for version in oldest]
+    highest = [f"highest on {version}" for version in PYTHONS]
     if "installed" in metafunc.fixturenames:
-        oldest = PYTHONS if metafunc.config.getoption("long") else PYTHONS[:1]
-        environments = [*(f"highest on {version}" for version in PYTHONS), *(f"lowest on {each}" for each in oldest)]
-        metafunc.parametrize("installed", environments, indirect=True, scope="module")
+        metafunc.parametrize("installed", highest + lowest, indirect=True, scope="module")
+    if "with_command" in metafunc.fixturenames:
+        chosen = highest + lowest if metafunc.config.getoption("long") else highest[:1] + lowest
+        metafunc.parametrize("with_command", chosen, indirect=True, scope="module")
 
 
 def uv(*arguments):
@@ -82,11 +86,28 @@ def wheel(tmp_path_factory):
 def installed(request, wheel, tmp_path_factory):
     """An environment with this resolution of the dependencies on this Python."""
     resolution, _, version = request.param.partition(" on ")
-    folder = tmp_path_factory.mktemp("environment")
-    uv("venv", "--no-python-downloads", "--python", find_python(version), folder / "venv")
-    python = folder / "venv/bin/python"
+    python = make_environment(version, tmp_path_factory)
     uv("pip", "install", "--python", python, "--resolution", resolution, wheel)
     return Installed(python, resolution == "lowest")
+
+
+@pytest.fixture(scope="module")
+def with_command(request, wheel, tmp_path_factory):
+    """The same with the command; of the oldest, what others ask for in turn is new, as nobody tries that old."""
+    resolution, _, version = request.param.partition(" on ")
+    python = make_environment(version, tmp_path_factory)
+    project = tomllib.loads((ROOT / "client/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = project["dependencies"] + project["optional-dependencies"]["cli"]
+    oldest = [each.replace(">=", "==") for each in declared] if resolution == "lowest" else []
+    uv("pip", "install", "--python", python, f"baznashr[cli] @ file://{wheel}", *oldest)
+    return Installed(python, resolution == "lowest")
+
+
+def make_environment(version, tmp_path_factory):
+    """Make an empty environment on this Python; return its interpreter."""
+    folder = tmp_path_factory.mktemp("environment")
+    uv("venv", "--no-python-downloads", "--python", find_python(version), folder / "venv")
+    return folder / "venv/bin/python"
 
 
 def test_the_client_asks_for_little(installed):
@@ -177,6 +198,50 @@ def test_the_command_says_what_it_lacks(installed):
     assert result.stderr.count("\n") == 1
     assert "pip install 'baznashr[cli]'" in result.stderr
     assert result.stdout == ""
+
+
+COMMANDS = """
+set -e
+printf 'خبر کوتاه درباره‌ی باران امروز تهران' >a.txt
+baznashr corpus create $CORPUS --window-days 3 | tail -n 1 | cut -d ' ' -f 1
+baznashr ingest --corpus $CORPUS --quiet a.txt | head -n 1
+echo '{"text": "خبر کوتاه درباره‌ی باران امروز تهران"}' | baznashr check --corpus $CORPUS --jsonl | head -n 1
+baznashr compare --side-by-side stored:a.txt - --corpus $CORPUS <a.txt | tail -n 2 | head -n 1
+mkdir inbox; cp a.txt inbox/
+baznashr watch inbox --corpus $CORPUS --settle 0 >watched 2>err & watcher=$!
+for _ in {1..200}; do test -s watched && break; sleep 0.1; done
+kill $watcher; cat err; head -n 1 watched
+baznashr corpus delete $CORPUS --yes
+baznashr status | grep -o 'profile fa-1'
+"""
+
+
+@pytest.mark.timeout(150)
+def test_the_command_works_from_its_wheel(with_command, baznashr_address, tmp_path):
+    """On the oldest Python, with the oldest and the newest of what the extra brings, each command does its work."""
+    path = f"{with_command.python.parent}{os.pathsep}{os.environ['PATH']}"
+    corpus = f"wheel-{'oldest' if with_command.is_lowest else 'newest'}"
+    variables = {"PATH": path, "BAZNASHR_SERVER": baznashr_address, "CORPUS": corpus}
+    if not with_command.is_lowest:  # an old typer warns of what it uses of a new click
+        variables["PYTHONWARNINGS"] = "error"
+    result = subprocess.run(
+        ["bash", "--norc", "-c", COMMANDS],
+        cwd=tmp_path,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.sub("[\u2066-\u2069]", "", result.stdout).splitlines() == [
+        corpus,
+        "           1  NEW",
+        "-:1  EXACT  repeated  SAME_TEXT",
+        "│ تهران⟧                               │ تهران⟧                               │",
+        f"watching {tmp_path}/inbox; Ctrl-C ends",
+        "a.txt  NEW  replayed  NOTHING_COMPARABLE",
+        "profile fa-1",
+    ]
 
 
 def test_the_import_is_quick(installed):

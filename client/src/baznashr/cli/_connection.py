@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import Parameter, signature
+from inspect import Parameter, get_annotations, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, get_type_hints
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -73,7 +73,8 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
         with _client(**given) as client:
             command(client, **options)
 
-    hints = get_type_hints(command, include_extras=True)
+    # typing.get_type_hints would, on Python 3.10, hide from typer what is said of an option whose default is None.
+    hints = get_annotations(command, eval_str=True)
     _, *own = signature(command).parameters.values()
     parameters = [parameter.replace(annotation=hints[parameter.name]) for parameter in own]
     parameters += [
