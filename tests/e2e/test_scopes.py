@@ -1,6 +1,7 @@
 """Which token may call what: every method of the contract against every scope, and against corpora."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from baznashr.v1 import (
     corpus_service_pb2,
     ingest_service_pb2,
 )
+from baznashr_server.limits import MAX_STRANGER_LINES
 from tests.support.secrets import bearer, entry, write_tokens
 from tests.support.server import DEADLINE_SECONDS, ServerProcess, read_refusal, serving
 
@@ -154,6 +156,25 @@ def test_refusals_are_counted_and_logged_without_tokens(server: ServerProcess, c
     presented = [metadata[0][1].removeprefix("Bearer ") for metadata in CALLERS.values() if metadata]
     assert len(digests) == 4
     assert [secret for secret in (*digests, *presented) if secret in log] == []
+
+
+def test_strangers_do_not_fill_the_log(server: ServerProcess, channel: grpc.Channel) -> None:
+    """Of calls without a token a few lines a second are logged, while all are counted; others are logged as ever."""
+
+    def lines(code: str) -> int:
+        return len([event for event in server.events() if event.get("code") == code])
+
+    name = "CheckService/CheckText"
+    counted = server.metric("baznashr_access_refused_total", reason="no_token")
+    strangers, known, begun = lines("UNAUTHENTICATED"), lines("PERMISSION_DENIED"), time.monotonic()
+    for _ in range(200):
+        assert outcome(channel, name, empty(name), ()) == "UNAUTHENTICATED"
+    for _ in range(30):
+        assert outcome(channel, name, empty(name), bearer("write")) == "PERMISSION_DENIED"
+    passed = time.monotonic() - begun
+    assert server.metric("baznashr_access_refused_total", reason="no_token") == counted + 200
+    assert lines("UNAUTHENTICATED") - strangers <= MAX_STRANGER_LINES * (passed + 2)
+    assert lines("PERMISSION_DENIED") - known == 30
 
 
 def test_the_requests_of_strangers_are_not_read(server: ServerProcess, channel: grpc.Channel) -> None:

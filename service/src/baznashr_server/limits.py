@@ -63,5 +63,7 @@ VACUUM_PAGES = 256
 """Given back to the file system in one transaction: 2 MiB."""
 MAX_SECRET_FILE_BYTES = 1 << 20
 """Of a file of certificates or tokens; a bundle of authorities has some 200 KiB."""
+MAX_STRANGER_LINES = 10
+"""In the log, each second, for calls without a token in force; the others are only counted, lest they fill the disk."""
 MAX_TOKENS = 256
 """In force at once: each call's token is compared with all of them, some 0.15 microseconds each."""

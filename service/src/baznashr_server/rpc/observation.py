@@ -12,8 +12,10 @@ import grpc
 import structlog
 from prometheus_client import Counter
 
+from baznashr.errors import Unauthenticated
 from baznashr.types import DEFAULT_CORPUS
 from baznashr_server import limits
+from baznashr_server.access.quota import Bucket
 from baznashr_server.obs.calls import Call
 from baznashr_server.obs.metrics import RpcMetrics, code_label
 from baznashr_server.obs.watch import Watch
@@ -102,6 +104,7 @@ class CallLog(Interceptor):
     def __init__(self, watch: Watch) -> None:
         super().__init__()
         self._watch = watch
+        self._strangers = Bucket(limits.MAX_STRANGER_LINES)
 
     def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
         async def logged(request: Any, context: Context) -> Any:
@@ -112,7 +115,8 @@ class CallLog(Interceptor):
                     response = await behaviour(request, context)
                 except BaseException as error:
                     call.code, call.reason = code_of(error, context).name, getattr(error, "reason", "")
-                    log.info("call failed", code=call.code, reason=call.reason, seconds=call.seconds)
+                    if not (isinstance(error, Unauthenticated) and self._strangers.take(1)):
+                        log.info("call failed", code=call.code, reason=call.reason, seconds=call.seconds)
                     raise
                 log.debug("call", seconds=call.seconds)
                 return response
