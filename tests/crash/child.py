@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from baznashr_server import app, failpoints
+from baznashr_server.access.protection import Protection
 from baznashr_server.settings import Address, Settings
 
 
@@ -26,7 +27,7 @@ def serve(data: Path, failpoint: str) -> None:
         os.mkfifo(fifo)
     threading.Thread(target=obey, args=(fifo,), daemon=True).start()
     settings = Settings(data=data, listen=Address("127.0.0.1", 0), metrics=None, log_level="error")
-    app.run(settings, lambda line: print(line, flush=True))
+    app.run(settings, Protection.read(settings.secrets), lambda line: print(line, flush=True))
 
 
 def main() -> None:
