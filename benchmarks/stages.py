@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from baznashr_server.index.corpus_index import CorpusIndex, Entry
+from baznashr_server.index.columns import Entry
+from baznashr_server.index.corpus_index import CorpusIndex
+from baznashr_server.index.lookup import Lookup, Query
 from baznashr_server.judge.align import shingle_table
 from baznashr_server.judge.body import Body, prepare
 from baznashr_server.judge.comparison import compare
@@ -68,7 +70,7 @@ def text_works(articles: list[Article], model: ArticleModel) -> dict[str, Callab
     made = [fingerprint(a.text) for a in articles]
     canonical = [Canonical(f.letters, f.offsets) for f in made]
     bodies = [body(a) for a in articles]
-    frames = [compress(a.text) for a in articles]
+    frames = [compress(a.text.encode()) for a in articles]
     rows = list(zip(articles, canonical, made, strict=True))
     works: dict[str, Callable[[], object]] = {
         "fingerprint": lambda: [fingerprint(a.text) for a in articles],
@@ -78,7 +80,7 @@ def text_works(articles: list[Article], model: ArticleModel) -> dict[str, Callab
         "body: site chrome out, shingles": lambda: [prepare(a.text, c, title=a.title) for a, c, _ in rows],
         "shingle table of the judged body": lambda: [shingle_table(b.shingles) for b in bodies],
         "numbers of a body": lambda: [number_arrays(code_points(b.text)) for b in bodies],
-        "compress the text": lambda: [compress(a.text) for a in articles],
+        "compress the text": lambda: [compress(a.text.encode()) for a in articles],
         "decompress a stored text": lambda: [decompress(frame) for frame in frames],
     }
     for name, some in pairs(model, len(articles)).items():
@@ -89,6 +91,10 @@ def text_works(articles: list[Article], model: ArticleModel) -> dict[str, Callab
 def stage_table(timings: dict[str, Timing], title: str, notes: str) -> Table:
     rows: list[list[Cell]] = [[name, median(t.cpu), min(t.cpu), median(t.wall)] for name, t in timings.items()]
     return Table(title, ["", "CPU µs", "least CPU µs", "wall µs"], rows).noted(notes)
+
+
+def look_up(index: CorpusIndex, wanted: list[Fingerprint]) -> Lookup:
+    return index.lookup([Query(made, "") for made in wanted], limit=MAX_CANDIDATES, pending=True)
 
 
 def index_table(model: ArticleModel, documents: int, count: int, seconds: float) -> Table:
@@ -116,7 +122,7 @@ def index_table(model: ArticleModel, documents: int, count: int, seconds: float)
 
         timings = interleave(
             {
-                "new": lambda: [index.candidates(q, limit=MAX_CANDIDATES, pending=True) for q in queries["new"]],
+                "new": lambda: look_up(index, queries["new"]),
                 "exact": lambda: [index.exact(q.digest_bytes, pending=True) for q in queries["new"]],
                 "replace": replace,
             },
@@ -124,7 +130,7 @@ def index_table(model: ArticleModel, documents: int, count: int, seconds: float)
             seconds,
         )
         stored = interleave(
-            {"stored": lambda: [index.candidates(q, limit=MAX_CANDIDATES, pending=True) for q in queries["stored"]]},
+            {"stored": lambda: look_up(index, queries["stored"])},
             len(queries["stored"]),
             seconds,
         )
@@ -152,7 +158,7 @@ def document_row(number: int, article: Article, made: Fingerprint) -> DocumentRo
         title=article.title,
         url="",
         labels="{}",
-        text=compress(article.text),
+        text=compress(article.text.encode()),
         text_bytes=len(article.text.encode()),
         signature=array_to_blob(made.signature),
         passages=array_to_blob(made.passages),

@@ -11,7 +11,8 @@ from itertools import batched
 from baznashr.errors import InvalidText
 from baznashr.types import Document, Judgement, RepetitionKind, Verdict
 from baznashr_server.engine import STAGES, Engine
-from baznashr_server.index.corpus_index import CorpusIndex, Entry
+from baznashr_server.index.columns import Entry
+from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.sketch.fingerprint import fingerprint
 from benchmarks.engine import Stopwatch
 from benchmarks.quality.data import Data, Pair

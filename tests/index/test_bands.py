@@ -26,7 +26,7 @@ def compare_with_datasketch(signatures: Iterable[np.ndarray]) -> int:
     signatures = list(signatures)
     for slot, signature in enumerate(signatures):
         lsh.insert(slot, to_lean_minhash(signature))
-        postings.insert(band_keys(signature), slot)
+        postings.insert(band_keys(signature), np.full(BANDS, slot))
     found = 0
     for signature in signatures:
         own = {int(slot) for key in band_keys(signature) for slot in postings.find(int(key))}

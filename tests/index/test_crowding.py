@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baznashr_server.index.corpus_index import MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS, CorpusIndex, Entry
+from baznashr_server.index.columns import Entry
+from baznashr_server.index.corpus_index import MAX_PASSAGE_POSTINGS, MAX_SOURCE_POSTINGS, CorpusIndex
 from baznashr_server.index.crowding import tags
 
 SIGNATURE = np.zeros(128, np.uint32)

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from numpy.typing import NDArray
 
 from baznashr_server.index.postings import FIRST_CAPACITY, PARTITIONS, Postings, find_kernel
 
@@ -27,6 +28,11 @@ key_lists = st.lists(hostile_keys | st.integers(0, 2**64 - 1), max_size=40, uniq
 def identity(key: int) -> tuple[int, int]:
     """Return what the multimap can tell of a key: its partition and the upper 32 bits of its product."""
     return key & 0xFF, (key * MIX & MASK) >> 32
+
+
+def insert(postings: Postings, keys: NDArray[np.uint64], slot: int) -> None:
+    """Add one document's keys."""
+    postings.insert(keys, np.full(keys.size, slot))
 
 
 class PostingsMachine(RuleBasedStateMachine):
@@ -51,7 +57,7 @@ class PostingsMachine(RuleBasedStateMachine):
                 self.model[identity(key)].append(slot)
             else:
                 self.drops += 1
-        self.postings.insert(np.array(keys, np.uint64), slot)
+        insert(self.postings, np.array(keys, np.uint64), slot)
 
     @rule(keys=key_lists)
     def insert_hostile(self, keys: list[int]) -> None:
@@ -134,7 +140,7 @@ def test_found_through_all_of_a_growth() -> None:
     for slot, own in enumerate(keys):
         before = postings.arrays
         moved = int(before.moved.sum())
-        postings.insert(own, slot)
+        insert(postings, own, slot)
         after = postings.arrays
         growths += after.new is not before.new
         if before.new.shape[1] > 64 and after.new is before.new:
@@ -153,7 +159,7 @@ def test_unknown_keys_find_nothing() -> None:
     rng = np.random.default_rng(5)
     postings = Postings(64)
     for slot in range(1000):
-        postings.insert(rng.integers(0, 2**64, 25, dtype=np.uint64), slot)
+        insert(postings, rng.integers(0, 2**64, 25, dtype=np.uint64), slot)
     assert not any(postings.find(int(key)).size for key in rng.integers(0, 2**64, 20_000, dtype=np.uint64))
 
 
@@ -162,12 +168,12 @@ def test_cap_drops_and_counts() -> None:
     postings = Postings(3)
     key = np.array([77], np.uint64)
     for slot in range(5):
-        postings.insert(key, slot)
+        insert(postings, key, slot)
     assert postings.find(77).tolist() == [0, 1, 2]
     assert postings.drops == 2
     assert postings.remove(key, 4) == 0
     assert postings.remove(key, 1) == 1
-    postings.insert(key, 9)
+    insert(postings, key, 9)
     assert sorted(postings.find(77).tolist()) == [0, 2, 9]
 
 
@@ -175,7 +181,7 @@ def test_a_full_output_is_not_overrun() -> None:
     """A lookup writes no further than its output reaches."""
     postings = Postings(10)
     for slot in range(10):
-        postings.insert(np.array([5], np.uint64), slot)
+        insert(postings, np.array([5], np.uint64), slot)
     out = np.full(8, -1, np.int64)
     assert find_kernel(postings.arrays, np.uint64(5), out[:4], 1) == 4
     assert out.tolist() == [-1, 0, 1, 2, -1, -1, -1, -1]
@@ -185,7 +191,7 @@ def test_an_empty_table_is_small() -> None:
     """A table with nothing in it costs next to nothing, the first document 64 KiB; empty tables stay apart."""
     used, unused = Postings(64), Postings(64)
     assert unused.memory_bytes < 4096
-    used.insert(np.array([5], np.uint64), 3)
+    insert(used, np.array([5], np.uint64), 3)
     assert used.memory_bytes == PARTITIONS * FIRST_CAPACITY * 8 == 64 * 1024
     assert used.find(5).tolist() == [3]
     assert unused.find(5).tolist() == []

@@ -9,11 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baznashr.types import RepetitionKind, SelfRepetition, Span
+from baznashr_server.judge.may_repeat import may_repeat
 from baznashr_server.judge.repetition import MAX_HEADLINE, find_copies, find_repetition, remove_repeats, repeat_kernel
 from baznashr_server.sketch.fingerprint import fingerprint
 from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
 from baznashr_server.sketch.passages import SIZE
-from baznashr_server.text.canonical import canonicalise
+from baznashr_server.text.canonical import canonicalise, canonicalise_all
 from tests.articles import samples, seeds
 from tests.judge.texts import edited, paragraph, sentence
 
@@ -28,8 +29,12 @@ blocks = st.lists(st.integers(0, 5), max_size=14).flatmap(
 
 
 def repetition(text: str, title: str = "") -> SelfRepetition:
-    """Return the answer as the engine asks for it."""
-    return find_repetition(text, canonicalise(text), title, may_repeat=fingerprint(text).repeats_passages).answer
+    """Return the answer as the engine asks for it; fail where it would not ask and there is something to find."""
+    repeats = fingerprint(text).repeats_passages
+    answer = find_repetition(text, canonicalise(text), title, may_repeat=repeats).answer
+    (asks,) = may_repeat(canonicalise_all([text]), canonicalise_all([title]), np.array([repeats]))
+    assert asks or not answer.kinds
+    return answer
 
 
 def letters_of(text: str) -> str:

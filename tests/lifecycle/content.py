@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from baznashr.types import Document
 from baznashr_server.engine import Engine
 from baznashr_server.index.corpus_index import CorpusIndex
@@ -38,8 +40,10 @@ def tables(engine: Engine, corpus: str = "default") -> set[tuple[int, str]]:
 
 def live(index: CorpusIndex) -> set[tuple[int, str]]:
     """Return the rows of an index with their digests."""
-    columns = index._columns
-    return {(row, columns.digest[slot].tobytes().hex()) for row, slot in index._slots.items()}
+    with index._settled():
+        columns = index._columns
+    live = np.flatnonzero(columns.state[: columns.size])
+    return {(int(columns.row[slot]), columns.digest[slot].tobytes().hex()) for slot in live}
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:

@@ -102,7 +102,7 @@ def test_nothing_of_a_deleted_document_stays_in_the_files(tmp_path: Path, way: s
     folder = tmp_path / "data"
     text = article(Random("takedown"), 400)
     target = Document(id="TAKEDOWN-ID-1", text=text, title="TAKEDOWN-TITLE", source="takedown.example")
-    frame = compress(text)
+    frame = compress(text.encode())
     needles = (b"TAKEDOWN-TITLE", b"takedown.example", frame[40:140], frame[-100:])
     with Engine.open(folder) as engine:
         engine.create_corpus("news")

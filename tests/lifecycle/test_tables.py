@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 from baznashr.types import Document
 from baznashr_server.engine import Engine, tables
 from baznashr_server.engine.corpora import Corpora
+from baznashr_server.index.columns import Entry
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.rpc.memory import held_bytes
 from baznashr_server.store import snapshots
@@ -48,12 +50,13 @@ def folder(_filled: Path, tmp_path: Path) -> Path:
 def read_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count the documents that are read to fill tables."""
     rows: list[int] = []
-    add = CorpusIndex.add
-    monkeypatch.setattr(
-        CorpusIndex,
-        "add",
-        lambda self, entry, *, visible=False: (rows.append(entry.row), add(self, entry, visible=visible)),
-    )
+    enter = CorpusIndex._enter
+
+    def noting(self: CorpusIndex, entries: Sequence[Entry], states: Sequence[int], *, are_fresh: bool) -> None:
+        rows.extend(entry.row for entry in entries)
+        enter(self, entries, states, are_fresh=are_fresh)
+
+    monkeypatch.setattr(CorpusIndex, "_enter", noting)
     return rows
 
 

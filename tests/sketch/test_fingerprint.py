@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from baznashr_server.index import bands
 from baznashr_server.profile import FA_1
 from baznashr_server.sketch import passages, shingles, signature
-from baznashr_server.sketch.fingerprint import DIGEST_BYTES, digest_of, fingerprint
+from baznashr_server.sketch.fingerprint import DIGEST_BYTES, digest_of, fingerprint, fingerprints_of
 from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
-from baznashr_server.text.canonical import canonicalise
+from baznashr_server.text.canonical import canonicalise, canonicalise_all
 from tests.articles import real_bodies, samples
 
 
@@ -76,3 +76,12 @@ def test_profile_is_fixed_and_described() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         FA_1.seed = 2
     assert FA_1.describe() == {field.name: str(getattr(FA_1, field.name)) for field in dataclasses.fields(FA_1)}
+
+
+@given(st.lists(st.text(st.sampled_from("ابپ ت\u200cث۱2."), max_size=200), min_size=1, max_size=5))
+def test_texts_together_are_as_texts_alone(texts: list[str]) -> None:
+    """Many fingerprints made by one call are those of each text."""
+    for made, text in zip(fingerprints_of(canonicalise_all(texts)), texts, strict=True):
+        alone = fingerprint(text)
+        for field in dataclasses.fields(alone):
+            np.testing.assert_array_equal(getattr(made, field.name), getattr(alone, field.name))

@@ -33,7 +33,7 @@ def transaction(store: Store) -> Iterator[None]:
 
 def insert(store: Store, row: DocumentRow) -> DocumentRow:
     """Store a document under the next row number; return it as it lies there."""
-    row = replace(row, row=store.next_row())
+    row = row._replace(row=store.next_row())
     store.insert_document(row)
     return row
 
@@ -157,8 +157,9 @@ def test_ids_and_names_are_unique(store: Store) -> None:
     insert(store, document_row(corpus=2))
     with pytest.raises(apsw.ConstraintError):
         store.insert_corpus(corpus_row())
+    insert(store, document_row())
     with pytest.raises(apsw.ConstraintError):
-        insert(store, document_row())
+        store.commit()
     store.rollback()
 
 

@@ -14,7 +14,7 @@ import unicodedata2 as ucd
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from baznashr_server.text.canonical import CODE_SPACE, canonicalise
+from baznashr_server.text.canonical import CODE_SPACE, canonicalise, canonicalise_all
 from tests.articles import ROOT, real_bodies, samples
 
 ZWNJ = "\u200c"
@@ -257,3 +257,13 @@ def test_table_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
     """The committed table is what its generator makes."""
     monkeypatch.setattr(sys, "argv", ["build_canonical_table.py", "--check"])
     assert runpy.run_path(str(ROOT / "tooling" / "build_canonical_table.py"))["main"]() == 0
+
+
+@given(st.lists(persian_texts | wild_texts, min_size=1, max_size=6))
+@example(["", "ﷲ" * 9, "", "یک", "﷽﷽"])
+def test_texts_together_are_as_texts_alone(texts: list[str]) -> None:
+    """The forms of many texts, ligatures that outgrow them included, are the forms of each."""
+    together = canonicalise_all(texts)
+    for t, text in enumerate(texts):
+        for one, other in zip(together.of(t), canonicalise(text), strict=True):
+            np.testing.assert_array_equal(one, other)

@@ -13,7 +13,7 @@ from baznashr_server.judge.body import Body, prepare
 from baznashr_server.judge.repetition import Copy
 from baznashr_server.store.codec import decompress
 from baznashr_server.store.rows import DocumentRow
-from baznashr_server.text.canonical import canonicalise
+from baznashr_server.text.canonical import Canonical, canonicalise
 
 MAX_BYTES = 64 << 20
 """Some 1,500 articles: those that the stream repeats at the moment."""
@@ -25,10 +25,15 @@ def body_from_row(row: DocumentRow) -> Body | None:
         return None
     text = decompress(row.text)
     canonical = canonicalise(text)
+    return prepare(text, canonical, _copies(row, canonical), title=row.title, source=row.source)
+
+
+def _copies(row: DocumentRow, canonical: Canonical) -> tuple[Copy, ...]:
+    if '"kinds":[]' in row.judgement:  # as in nearly all; a quotation mark inside a value would be escaped
+        return ()
     spans = self_repetition_from_json(json.loads(row.judgement)["self_repetition"]).spans
     edges = np.searchsorted(canonical.offsets, [(span.start, span.end) for span in spans]).reshape(-1, 2)
-    copies = tuple(Copy(start, end, start, end) for start, end in edges.tolist())
-    return prepare(text, canonical, copies, title=row.title, source=row.source)
+    return tuple(Copy(start, end, start, end) for start, end in edges.tolist())
 
 
 class BodyCache:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from baznashr.types import Cluster, Policy
 from baznashr_server import failpoints
@@ -63,7 +62,7 @@ def stand_in(store: Store, changes: Changes, corpus: LoadedCorpus, row: Document
         return row
     index_as(store, changes, corpus, twin, NOT_INDEXED)
     store.set_indexed(row.row, twin.indexed)
-    return replace(row, indexed=twin.indexed)
+    return row._replace(indexed=twin.indexed)
 
 
 def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
@@ -74,7 +73,7 @@ def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow
         return
     if row.indexed:
         copy = store.copy_in(row.cluster, row.digest, without=row.row)
-        if copy is not None and copy.row not in corpus.index:
+        if copy is not None and not corpus.index.holds(copy.row, copy.digest):
             index_as(store, changes, corpus, copy, WITH_BANDS)
     cluster = store.cluster(row.cluster)
     if cluster is not None and cluster.canonical == row.row:
@@ -126,7 +125,7 @@ def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRo
     """Delete a document and settle its cluster. The corpus's clock stays where it is, also over a restart."""
     if corpus.newest is not None and min(row.time, row.arrived) >= corpus.newest:
         store.keep_clock(row.corpus, corpus.newest)
-    if row.row in corpus.index:
+    if corpus.index.holds(row.row, row.digest):
         changes.remove(corpus, entry_of(row))
     store.delete_document(row.row)
     failpoints.reach("after_delete")
@@ -140,7 +139,7 @@ def _count(corpus: LoadedCorpus, change: int) -> None:
 
 def index_as(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow, indexed: int) -> None:
     """Enter a stored document into the tables as far as *indexed* says, instead of as far as it is."""
-    if row.row in corpus.index:
+    if corpus.index.holds(row.row, row.digest):
         changes.remove(corpus, entry_of(row))
     store.set_indexed(row.row, indexed)
     current = store.document_at(row.row)

@@ -31,14 +31,13 @@ from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import Change, Delete
 from baznashr_server.engine.compare import compare_texts
 from baznashr_server.engine.corpora import Corpora
-from baznashr_server.engine.corpus import LoadedCorpus, now_micros
-from baznashr_server.engine.findings import Evidence
-from baznashr_server.engine.ingest import Ingest, Item, make_item, reused
+from baznashr_server.engine.corpus import now_micros
+from baznashr_server.engine.ingest import Ingest, reused
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.operations import Operations
 from baznashr_server.engine.overrides import apply_override
-from baznashr_server.engine.prepared import Prepared, prepare_document
+from baznashr_server.engine.prepared import prepare_document, prepare_documents
 from baznashr_server.engine.records import corpus_from_row, document_from_row, judgement_from_row, override_from_row
 from baznashr_server.engine.removal import Filter, delete_matching
 from baznashr_server.engine.shadow import note
@@ -49,7 +48,7 @@ from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_BOILERPLATE, MAX_CLUSTER_PAGE
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import Progress
-from baznashr_server.store.codec import from_micros
+from baznashr_server.store.codec import compress, from_micros
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
@@ -230,20 +229,14 @@ class Engine:
         loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
-        items = []
-        for number, document in enumerate(documents):
-            with validation.errors_at(f"documents[{number}]" if batch else ""):
-                prepared = prepare_document(document, self._observer, self._store.profile)
-            items.append(self._judged_item(loaded, prepared))
+        prepared = prepare_documents(documents, self._observer, self._store.profile, "documents" if batch else "")
+        gathered = self._judge.gather(loaded, prepared)
+        frames = [compress(one.utf8) for one in prepared] if loaded.row.keep_text else None
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
-        work = Ingest(*fixed, items, self._observer, replace=replace, batch=batch)
+        work = Ingest(*fixed, prepared, frames, gathered, self._observer, replace=replace, batch=batch)
         future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))
         future.add_done_callback(self._report)
         return future
-
-    def _judged_item(self, corpus: LoadedCorpus, prepared: Prepared) -> Item:
-        """Make a document ready for the writer, with the comparisons that can be made before its turn."""
-        return make_item(prepared, self._judge.gather(corpus, prepared), keep_text=corpus.row.keep_text)
 
     def _report(self, future: Future[list[Judgement]]) -> None:
         if not future.cancelled() and future.exception() is None:
@@ -268,30 +261,36 @@ class Engine:
 
     def check(self, item: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
         """Judge a text, or a document, and store nothing. A stored document is answered as ingest would."""
-        loaded = self._corpora[corpus]
-        prepared = prepare_document(item, self._observer, self._store.profile)
-        number = loaded.row.corpus
-        override = None
-        if prepared.document.id:
-            stored = self._store.document(number, prepared.document.id)
-            if stored is not None:
-                if stored.digest != prepared.fingerprint.digest_bytes:
-                    raise reused(stored, loaded.name)
-                return judgement_from_row(stored, loaded.name, self._store.profile.name, replayed=True)
-            override = self._store.override(number, prepared.document.id)
-        outcome = self._judge.judge(loaded, prepared, Evidence(), pending=False, override=override)
-        self._observer.judged(outcome.judgement)
-        note(loaded, outcome, self._observer)
-        return outcome.judgement
+        return self._check([item], corpus, "")[0]
 
     def check_batch(self, items: Sequence[str | Document], corpus: str = DEFAULT_CORPUS) -> list[Judgement]:
         """Judge up to 256 texts or documents, each against what is stored; they do not see each other."""
         self._corpora[corpus]  # an unknown corpus is no fault of an item
         validation.check_batch_size(len(items), "items")
+        return self._check(items, corpus, "items")
+
+    def _check(self, items: Sequence[str | Document], corpus: str, field: str) -> list[Judgement]:
+        loaded = self._corpora[corpus]
+        number = loaded.row.corpus
+        prepared = prepare_documents(items, self._observer, self._store.profile, field)
+        ids = [one.document.id for one in prepared if one.document.id]
+        known = self._store.documents(number, ids)
+        overrides = self._store.overrides_of(number, ids)
+        gathered = self._judge.gather(loaded, prepared, compare=False)
         answers = []
-        for number, item in enumerate(items):
-            with validation.errors_at(f"items[{number}]"):
-                answers.append(self.check(item, corpus))
+        for at, (one, candidates) in enumerate(zip(prepared, gathered.lookup.candidates, strict=True)):
+            stored = known.get(one.document.id)
+            if stored is None:
+                override = overrides.get(one.document.id)
+                outcome = self._judge.judge(loaded, one, candidates, gathered.evidence[at], override=override)
+                self._observer.judged(outcome.judgement)
+                note(loaded, outcome, self._observer)
+                answers.append(outcome.judgement)
+            elif stored.digest == one.fingerprint.digest_bytes:
+                answers.append(judgement_from_row(stored, loaded.name, self._store.profile.name, replayed=True))
+            else:
+                with validation.errors_at(field and f"{field}[{at}]"):
+                    raise reused(stored, loaded.name)
         return answers
 
     def compare(

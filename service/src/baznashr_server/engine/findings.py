@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baznashr.types import Judgement, Match, Thresholds, Verdict
+from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.prepared import Prepared
-from baznashr_server.index.corpus_index import MIN_SHINGLES
+from baznashr_server.index.candidates import MIN_LETTERS
+from baznashr_server.index.corpus_index import CorpusIndex
+from baznashr_server.index.lookup import Lookup
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.comparison import Comparison, Mask, compare, matched_spans, number_changes
 from baznashr_server.judge.cover_kernel import COVER
@@ -45,7 +49,7 @@ def match_of(document_id: str, ruling: Ruling, x: Comparison) -> Match:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """A stored document, what it has in common with the judged text, and what the rules say of the two."""
 
@@ -74,6 +78,7 @@ class Finding:
             return replace(self, ruling=judge_signatures(self.similarity, thresholds))
         return replace(self, ruling=judge_pair(self.comparison, thresholds))
 
+    @cached_property
     def match(self) -> Match:
         x = self.comparison
         if x is None:
@@ -98,11 +103,37 @@ class Outcome:
     """Everything the text was compared with; None where an editor's word decided."""
 
 
-class Evidence(dict[int, tuple[DocumentRow, Comparison | None]]):
+class Evidence(dict[int, Finding]):
     """Comparisons already made for one judged text, by row; rows never change."""
 
+    thresholds: Thresholds | None = None
+    """Under which the rules spoke."""
     mask: Mask | None = None
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
+    is_telling = False
+    """Whether none of the text's passages was boilerplate when it was looked up."""
+
+
+@dataclass(slots=True, eq=False)
+class Gathered:
+    """What was found for the texts of one call among what was durable then."""
+
+    index: CorpusIndex
+    earliest: int
+    """The window's edge then."""
+    lookup: Lookup
+    evidence: list[Evidence]
+    """By text."""
+
+    def outdated(self, corpus: LoadedCorpus) -> list[bool]:
+        """Return for each text whether the writer has to look it up again, for what came or went since."""
+        if corpus.index is not self.index:
+            return [True] * len(self.evidence)
+        may_find_more, may_find_less = self.index.is_outdated(self.lookup)
+        return [
+            more or (may_find_less and bool(candidates))
+            for more, candidates in zip(may_find_more, self.lookup.candidates, strict=True)
+        ]
 
 
 def verify(
@@ -115,7 +146,7 @@ def verify(
 
 def reason_for_new(prepared: Prepared, rulings: list[Ruling]) -> str:
     """Return why a text is new: a rule that said so, the lack of letters, or else that nothing comes near."""
-    if prepared.fingerprint.shingle_sequence.size < MIN_SHINGLES:
+    if prepared.fingerprint.letters.size < MIN_LETTERS:
         return TOO_FEW_SHINGLES
     said = (ruling.reason for ruling in rulings if ruling.verdict is Verdict.NEW)
     return next((reason for reason in said if reason != NOTHING_COMPARABLE), NOTHING_COMPARABLE)

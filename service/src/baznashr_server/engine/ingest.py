@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from baznashr.errors import BaznashrError, DocumentIdReused
 from baznashr.types import IndexPolicy, Judgement, Verdict
-from baznashr_server import failpoints
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.corpus import (
@@ -16,33 +15,19 @@ from baznashr_server.engine.corpus import (
     WITH_BANDS,
     WITH_PASSAGES,
     LoadedCorpus,
-    entry_of,
     now_micros,
 )
-from baznashr_server.engine.findings import Evidence, Outcome
+from baznashr_server.engine.findings import Gathered, Outcome
 from baznashr_server.engine.judging import OVERRIDDEN, Judge
 from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.engine.records import judgement_from_row, judgement_to_json, to_json
 from baznashr_server.engine.shadow import note
 from baznashr_server.engine.writer import Changes
+from baznashr_server.index.columns import Entry
 from baznashr_server.store.codec import array_to_blob, compress
-from baznashr_server.store.rows import DocumentRow
+from baznashr_server.store.rows import DocumentRow, OverrideRow
 from baznashr_server.store.store import Store
-
-
-@dataclass(eq=False)
-class Item:
-    """A document on its way to the writer."""
-
-    prepared: Prepared
-    frame: bytes | None
-    """The compressed text; None where the corpus keeps none."""
-    evidence: Evidence
-
-
-def make_item(prepared: Prepared, evidence: Evidence, *, keep_text: bool) -> Item:
-    return Item(prepared, compress(prepared.document.text) if keep_text else None, evidence)
 
 
 def reused(stored: DocumentRow, corpus: str) -> DocumentIdReused:
@@ -62,16 +47,24 @@ class Ingest:
     bodies: BodyCache
     corpus: LoadedCorpus
     corpus_named: Callable[[str], LoadedCorpus]
-    items: Sequence[Item]
+    prepared: Sequence[Prepared]
+    frames: Sequence[bytes] | None
+    """The compressed texts; None where the corpus keeps none."""
+    gathered: Gathered
     observer: Observer
     replace: bool
     batch: bool
     """Whether errors name the document by its place."""
     ends_group: bool = False
+    changes: Changes = field(init=False)
+    added: int = field(init=False, default=0)
+    """Documents stored more than before."""
+    are_outdated: bool = field(init=False, default=False)
+    """Whether the tables changed, since it was asked what is outdated, by more than this call's documents."""
 
     @property
     def documents(self) -> int:
-        return len(self.items)
+        return len(self.prepared)
 
     def __call__(self, changes: Changes) -> list[Judgement]:
         """Judge and store the documents in order; each sees those before it.
@@ -80,71 +73,102 @@ class Ingest:
             DocumentIdReused: An id is stored with another text, and it was not asked to replace it.
             CorpusNotFound: The corpus was deleted while the documents waited.
         """
-        self.corpus = self.corpus_named(self.corpus.name)  # which may have been emptied meanwhile
-        answers = []
-        for number, item in enumerate(self.items):
-            try:
-                answers.append(self._ingest(item, changes))
-            except BaznashrError as error:
-                raise (error.at(f"documents[{number}]") if self.batch else error) from None
-        return answers
-
-    def _ingest(self, item: Item, changes: Changes) -> Judgement:
-        prepared, corpus = item.prepared, self.corpus
-        number = corpus.row.corpus
-        stored = self.store.document(number, prepared.document.id)
-        if stored is not None:
-            if stored.digest == prepared.fingerprint.digest_bytes:
-                return judgement_from_row(stored, corpus.name, self.store.profile.name, replayed=True)
-            if not self.replace:
-                raise reused(stored, corpus.name)
-            item.evidence.pop(stored.row, None)
-        now = max(now_micros(), corpus.newest or 0)  # where the wall clock jumped back, time stands still
+        corpus = self.corpus = self.corpus_named(self.corpus.name)  # which may have been emptied meanwhile
+        self.changes = changes
+        ids = [one.document.id for one in self.prepared]
+        known = self.store.documents(corpus.row.corpus, ids)
+        overrides = self.store.overrides_of(corpus.row.corpus, ids)
+        outdated = self.gathered.outdated(corpus)
         clock = corpus.newest
         changes.on_undo.append(lambda: corpus.set_clock(clock))
+        answers = []
+        for number, document_id in enumerate(ids):
+            try:
+                stored = known.get(document_id)
+                if stored is not None and stored.digest == self.prepared[number].fingerprint.digest_bytes:
+                    answers.append(judgement_from_row(stored, corpus.name, self.store.profile.name, replayed=True))
+                elif stored is not None and not self.replace:
+                    raise reused(stored, corpus.name)
+                else:
+                    override = overrides.get(document_id)
+                    answers.append(self._ingest(number, stored, override, is_outdated=outdated[number]))
+            except BaznashrError as error:
+                raise (error.at(f"documents[{number}]") if self.batch else error) from None
+        changes.after_commit.append(self._count)
+        return answers
+
+    def _count(self) -> None:
+        self.corpus.documents += self.added
+
+    def _ingest(
+        self, number: int, stored: DocumentRow | None, override: OverrideRow | None, *, is_outdated: bool
+    ) -> Judgement:
+        prepared, corpus, changes = self.prepared[number], self.corpus, self.changes
+        now = max(now_micros(), corpus.newest or 0)  # where the wall clock jumped back, time stands still
         corpus.tick(now if prepared.published is None else prepared.published, now)
         is_late = prepared.published is not None and prepared.published < corpus.earliest()
-        outcome = self._judged(item, changes, stored, keeps_old=is_late)
+        judge = partial(self._judge, number, override, is_outdated=is_outdated, is_late=is_late)
+        outcome = judge() if stored is None else self._instead_of(stored, judge, number, keeps_old=is_late)
+        judgement = outcome.judgement
         if corpus.shadow_policy is not None:
             changes.after_commit.append(lambda: note(corpus, outcome, self.observer))
         if is_late:
-            return outcome.judgement
-        judgement = replace(outcome.judgement, stored=True)
-        row = self._insert(item, judgement, outcome.cluster, now)
+            return judgement
+        row = self._insert(number, judgement, outcome.cluster, now)
         if judgement.verdict is Verdict.EXACT and not row.indexed:
             row = clusters.stand_in(self.store, changes, corpus, row)
+            self.are_outdated = self.are_outdated or bool(row.indexed)
         if row.indexed:
-            changes.add(corpus, entry_of(row))
+            passages = prepared.fingerprint.passages
+            changes.add(
+                corpus,
+                Entry(
+                    row=row.row,
+                    digest=row.digest,
+                    signature=prepared.fingerprint.signature,
+                    passages=passages if row.indexed == WITH_PASSAGES else passages[:0],
+                    letters=row.letters,
+                    published=row.time,
+                    source=row.source,
+                ),
+            )
         if "body" in prepared.__dict__:
             self.bodies.put(row.row, prepared.body)
-        changes.after_commit.append(self._count)
+        self.added += 1
         return judgement
 
-    def _judged(self, item: Item, changes: Changes, stored: DocumentRow | None, *, keeps_old: bool) -> Outcome:
+    def _judge(self, number: int, override: OverrideRow | None, *, is_outdated: bool, is_late: bool) -> Outcome:
+        prepared, corpus, gathered = self.prepared[number], self.corpus, self.gathered
+        candidates = gathered.lookup.candidates[number]
+        if is_outdated or self.are_outdated or (candidates and corpus.earliest() != gathered.earliest):
+            candidates = self.judge.find_again(corpus, prepared)
+        evidence = gathered.evidence[number]
+        return self.judge.judge(corpus, prepared, candidates, evidence, override=override, stored=not is_late)
+
+    def _instead_of(
+        self, stored: DocumentRow, judge: Callable[[], Outcome], number: int, *, keeps_old: bool
+    ) -> Outcome:
         """Judge a document with its *stored* version gone, which is put back where the new one is not kept."""
-        document = item.prepared.document
-        override = self.store.override(self.corpus.row.corpus, document.id)
-        mark = changes.mark()
-        if stored is not None:
-            self.store.savepoint()
-            clusters.remove(self.store, changes, self.corpus, stored)
-        outcome = self.judge.judge(self.corpus, item.prepared, item.evidence, pending=True, override=override)
-        if stored is not None and keeps_old:
+        mark = self.changes.mark()
+        self.gathered.evidence[number].pop(stored.row, None)
+        self.are_outdated = True
+        self.store.savepoint()
+        clusters.remove(self.store, self.changes, self.corpus, stored)
+        outcome = judge()
+        if keeps_old:
             self.store.rollback_to_savepoint()
-            changes.undo(mark)
-        elif stored is not None:
+            self.changes.undo(mark)
+        else:
             self.store.release_savepoint()
         return outcome
 
-    def _count(self) -> None:
-        self.corpus.documents += 1
-
-    def _insert(self, item: Item, judgement: Judgement, cluster: int | None, now: int) -> DocumentRow:
-        prepared, document, made = item.prepared, item.prepared.document, item.prepared.fingerprint
-        number = self.store.next_row()
-        own = self.store.next_row() if cluster is None else cluster
+    def _insert(self, number: int, judgement: Judgement, cluster: int | None, now: int) -> DocumentRow:
+        prepared = self.prepared[number]
+        document, made = prepared.document, prepared.fingerprint
+        own = self.store.next_row()
+        keep_text = self.corpus.row.keep_text
         row = DocumentRow(
-            row=number,
+            row=own,
             corpus=self.corpus.row.corpus,
             id=document.id,
             digest=made.digest_bytes,
@@ -154,22 +178,21 @@ class Ingest:
             title=document.title,
             url=document.url,
             labels=to_json(dict(document.labels)) if document.labels else "{}",
-            text=(item.frame or compress(document.text)) if self.corpus.row.keep_text else None,
-            text_bytes=len(document.text.encode()),
+            text=(self.frames[number] if self.frames else compress(prepared.utf8)) if keep_text else None,
+            text_bytes=len(prepared.utf8),
             signature=array_to_blob(made.signature),
             passages=array_to_blob(made.passages),
             letters=int(made.letters.size),
             indexed=self._indexed(judgement, cluster),
-            cluster=own,
+            cluster=self.store.next_row() if cluster is None else cluster,
             verdict=judgement.verdict.value,
             judgement=judgement_to_json(judgement),
         )
         self.store.insert_document(row)
         if cluster is None:
-            self.store.insert_cluster(own, row.corpus, number)
+            self.store.insert_cluster(row.cluster, row.corpus, own)
         else:
             clusters.join(self.store, self.corpus, row, partial(self.judge.repeats, self.corpus))
-        failpoints.reach("after_insert")
         return row
 
     def _indexed(self, judgement: Judgement, cluster: int | None) -> int:

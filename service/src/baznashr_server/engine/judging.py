@@ -6,9 +6,11 @@ the writer then judges again against what has come in between, reusing every com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from baznashr.types import Judgement, OverrideKind, Verdict
+from baznashr.types import Judgement, OverrideKind, Thresholds, Verdict
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, body_from_row
 from baznashr_server.engine.corpus import LoadedCorpus
@@ -16,6 +18,7 @@ from baznashr_server.engine.findings import (
     MEMBERSHIP,
     Evidence,
     Finding,
+    Gathered,
     Outcome,
     new_share,
     reason_for_new,
@@ -24,10 +27,11 @@ from baznashr_server.engine.findings import (
 )
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.prepared import Prepared
-from baznashr_server.index.corpus_index import NO_TIME, Candidate
+from baznashr_server.index.corpus_index import NO_TIME
+from baznashr_server.index.lookup import Candidate, Lookup, Query
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
-from baznashr_server.judge.comparison import NO_MASK, Mask, compare
+from baznashr_server.judge.comparison import NO_MASK, Comparison, Mask, compare
 from baznashr_server.judge.rules import (
     SAME_TEXT,
     Ruling,
@@ -45,7 +49,7 @@ from baznashr_server.store.store import Store
 OVERRIDDEN = "OVERRIDE"
 SETTLED_SHARE = 0.95
 """Share of the judged text in one stored article from which no other is asked."""
-ENOUGH_TEMPLATES = 6
+ENOUGH_TEMPLATES = 3
 """Reports of one family that an answer names at least."""
 REPUBLISHED = 0.8
 """Estimated similarity that a republication reaches and another report of the family does not."""
@@ -76,37 +80,50 @@ class Judge:
     def profile(self) -> Profile:
         return self._store.profile
 
-    def gather(self, corpus: LoadedCorpus, prepared: Prepared) -> Evidence:
-        """Compare a text with what is durable, for the writer to judge by when its turn comes."""
-        evidence = Evidence()
-        self._findings(corpus, prepared, self._candidates(corpus, prepared, pending=False), evidence)
-        return evidence
+    def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True) -> Gathered:
+        """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
+        earliest, index = corpus.earliest(), corpus.index
+        lookup = self._lookup(corpus, prepared, pending=False)
+        gathered = Gathered(index, earliest, lookup, [Evidence() for _ in prepared])
+        for t, (one, candidates) in enumerate(zip(prepared, lookup.candidates, strict=True)):
+            if candidates:
+                gathered.evidence[t].is_telling = lookup.is_telling(t)
+                if compare:
+                    _make_matches(self._findings(corpus, one, candidates, gathered.evidence[t]))
+        return gathered
+
+    def find_again(self, corpus: LoadedCorpus, prepared: Prepared) -> list[Candidate]:
+        """Return a text's candidates, those too that are stored but not durable yet; for the writer's thread alone."""
+        return self._lookup(corpus, [prepared], pending=True).candidates[0]
 
     def judge(
         self,
         corpus: LoadedCorpus,
         prepared: Prepared,
+        candidates: list[Candidate],
         evidence: Evidence,
         *,
-        pending: bool,
         override: OverrideRow | None = None,
+        stored: bool = False,
     ) -> Outcome:
         """Judge a text against the corpus.
 
         Args:
+            candidates: The stored documents to compare with, best first.
             evidence: Comparisons already made for this text; grows by those made now.
-            pending: Also see what the writer has stored but not yet made durable; for the writer's thread alone.
             override: What an editor said of the document.
+            stored: Whether the judgement is to say that the document is stored.
         """
-        candidates = self._candidates(corpus, prepared, pending=pending)
         compared = self._findings(corpus, prepared, candidates, evidence)
         self._observer.searched(len(candidates), sum(finding.comparison is not None for finding in compared))
+        if len(candidates) == MAX_CANDIDATES:
+            self._observer.limit_bit("candidates")
         findings = [finding for finding in compared if finding.ruling.verdict is not Verdict.NEW]
         word = None if override is None or override.kind == OverrideKind.PIN_CANONICAL else override
         if word is not None:
             findings = self._overridden(corpus, prepared, findings, word)
         reason = reason_for_new(prepared, [finding.ruling for finding in compared])
-        judgement, cluster = self._decide(corpus, prepared, findings, reason, evidence)
+        judgement, cluster = self._decide(corpus, prepared, findings, reason, evidence, stored=stored)
         return Outcome(judgement, cluster, tuple(compared) if word is None else None)
 
     def repeats(self, corpus: LoadedCorpus, row: DocumentRow, other: DocumentRow) -> bool:
@@ -122,49 +139,53 @@ class Judge:
         return ruling.verdict in MEMBERSHIP
 
     def _decide(
-        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], reason: str, evidence: Evidence
+        self,
+        corpus: LoadedCorpus,
+        prepared: Prepared,
+        findings: list[Finding],
+        reason: str,
+        evidence: Evidence,
+        *,
+        stored: bool,
     ) -> tuple[Judgement, int | None]:
         """Return the judgement by the strongest finding, or NEW for *reason*, and the cluster to join."""
+        judgement = partial(self._judgement, corpus, prepared, stored)
         findings.sort(key=lambda finding: finding.order)
         if len(findings) > MAX_MATCHES:
             self._observer.limit_bit("matches")
             findings = findings[:MAX_MATCHES]
         if not findings:
-            return self._judgement(corpus, prepared, Ruling(Verdict.NEW, reason)), None
+            return judgement(Ruling(Verdict.NEW, reason)), None
         best = findings[0]
         centre = None
         if best.ruling.verdict in MEMBERSHIP:
             centre = self._centre(corpus, prepared, findings, evidence)
         if centre is None:
             related = self._canonical(best.row.cluster)
-            return self._judgement(corpus, prepared, best.ruling, findings, None, related), None
+            return judgement(best.ruling, findings, None, related), None
         if all(finding.row.row != centre.row.row for finding in findings):
             findings = sorted([*findings[: MAX_MATCHES - 1], centre], key=lambda finding: finding.order)
-        return self._judgement(corpus, prepared, best.ruling, findings, centre.row.id, None), centre.row.cluster
+        return judgement(best.ruling, findings, centre.row.id, None), centre.row.cluster
 
-    def _candidates(self, corpus: LoadedCorpus, prepared: Prepared, *, pending: bool) -> list[Candidate]:
-        """Return the stored documents to compare with, best first; an equal text alone where there is one."""
-        earliest = corpus.earliest()
-        made = prepared.fingerprint
+    def _lookup(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, pending: bool) -> Lookup:
+        queries = [Query(one.fingerprint, one.document.source) for one in prepared]
         with timed(self._observer, "lookup"):
-            exact = corpus.index.exact(made.digest_bytes, pending=pending, earliest=earliest)
-            if exact is not None:
-                return [Candidate(exact, 1.0, 0)]
-            candidates = corpus.index.candidates(
-                made,
+            return corpus.index.lookup(
+                queries,
                 limit=MAX_CANDIDATES,
                 pending=pending,
-                source=prepared.document.source,
-                earliest=NO_TIME if corpus.leads_beyond_window else earliest,
+                earliest=corpus.earliest(),
+                earliest_similar=NO_TIME if corpus.leads_beyond_window else corpus.earliest(),
             )
-        if len(candidates) == MAX_CANDIDATES:
-            self._observer.limit_bit("candidates")
-        return candidates
 
     def _findings(
         self, corpus: LoadedCorpus, prepared: Prepared, candidates: list[Candidate], evidence: Evidence
     ) -> list[Finding]:
         findings: list[Finding] = []
+        if evidence and evidence.thresholds is not corpus.policy.thresholds:
+            for number, known in evidence.items():
+                evidence[number] = _ruled(known.row, known.comparison, prepared, corpus.policy.thresholds)
+        evidence.thresholds = corpus.policy.thresholds
         for candidate in candidates:
             if _is_settled(findings, candidate):
                 break
@@ -179,31 +200,25 @@ class Judge:
     def _find(self, corpus: LoadedCorpus, prepared: Prepared, row_number: int, evidence: Evidence) -> Finding | None:
         """Compare with one stored document; None where it was deleted meanwhile."""
         known = evidence.get(row_number)
-        if known is None:
-            with timed(self._observer, "load"):
-                row = self._store.document_at(row_number)
-                if row is None:
-                    return None
-                body = self._body(row)
-            comparison = None
-            if body is not None:
-                judged = prepared.body
-                with timed(self._observer, "verify"):
-                    if evidence.mask is None:
-                        evidence.mask = self.mask(corpus, judged)
-                    stored_mask = self.mask(corpus, body) if evidence.mask.size else NO_MASK
-                    comparison = compare(judged, body, evidence.mask, stored_mask)
-            known = evidence[row_number] = (row, comparison)
-        row, comparison = known
-        thresholds = corpus.policy.thresholds
-        same_text = row.digest == prepared.fingerprint.digest_bytes
-        if comparison is not None:
-            ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
-            return Finding(row, ruling, comparison.similarity, comparison)
-        signature = signature_from_blob(row.signature)
-        similarity = signature_similarity(signature, prepared.fingerprint.signature)
-        ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
-        return Finding(row, ruling, similarity, None)
+        if known is not None:
+            return known
+        with timed(self._observer, "load"):
+            row = self._store.document_at(row_number)
+            if row is None:
+                return None
+            body = self._body(row)
+        comparison = None if body is None else self._compare(corpus, prepared, body, evidence)
+        finding = evidence[row_number] = _ruled(row, comparison, prepared, corpus.policy.thresholds)
+        return finding
+
+    def _compare(self, corpus: LoadedCorpus, prepared: Prepared, stored: Body, evidence: Evidence) -> Comparison:
+        judged = prepared.body
+        with timed(self._observer, "verify"):
+            if evidence.mask is None:
+                plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
+                evidence.mask = NO_MASK if plain else self.mask(corpus, judged)
+            stored_mask = self.mask(corpus, stored) if evidence.mask.size else NO_MASK
+            return compare(judged, stored, evidence.mask, stored_mask)
 
     def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
         """Return the letters of a body that the corpus has learned to be boilerplate by now."""
@@ -273,6 +288,7 @@ class Judge:
         self,
         corpus: LoadedCorpus,
         prepared: Prepared,
+        stored: bool,
         ruling: Ruling,
         findings: list[Finding] | None = None,
         canonical: str | None = None,
@@ -288,13 +304,32 @@ class Judge:
             corpus=corpus.name,
             canonical_id=canonical,
             related_cluster_id=related,
-            matches=tuple(finding.match() for finding in findings),
+            matches=tuple(finding.match for finding in findings),
             new_share=new_share(prepared.body, ruling, comparisons) if comparisons else _unverified_share(findings),
             self_repetition=prepared.repetition.answer,
+            stored=stored,
             profile=self.profile.name,
             policy=corpus.policy_version,
             digest=prepared.fingerprint.digest,
         )
+
+
+def _ruled(row: DocumentRow, comparison: Comparison | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
+    """Return what the rules say of a text and a stored document."""
+    same_text = row.digest == prepared.fingerprint.digest_bytes
+    if comparison is not None:
+        ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
+        return Finding(row, ruling, comparison.similarity, comparison)
+    similarity = signature_similarity(signature_from_blob(row.signature), prepared.fingerprint.signature)
+    ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
+    return Finding(row, ruling, similarity, None)
+
+
+def _make_matches(findings: list[Finding]) -> None:
+    """Make the evidence that the answer will show, in the caller's thread."""
+    for finding in findings:
+        if finding.ruling.verdict is not Verdict.NEW:
+            _ = finding.match
 
 
 def _unverified_share(findings: list[Finding]) -> float:

@@ -1,25 +1,31 @@
-"""A text with all that can be computed before the tables are asked: done in the caller's thread, in parallel."""
+"""Texts with all that can be computed before the tables are asked: done in the caller's thread, in parallel."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from baznashr.types import Document
 from baznashr_server.engine.observer import Observer, timed
-from baznashr_server.engine.validation import check_document, check_letters, check_text
+from baznashr_server.engine.validation import check_document, check_letters, check_text, errors_at
 from baznashr_server.judge.body import Body, prepare
-from baznashr_server.judge.repetition import Repetition, find_repetition
+from baznashr_server.judge.may_repeat import may_repeat
+from baznashr_server.judge.repetition import NONE, Repetition, find_repetition
 from baznashr_server.profile import FA_1, Profile
-from baznashr_server.sketch.fingerprint import Fingerprint, fingerprint_of
+from baznashr_server.sketch.fingerprint import Fingerprint, fingerprints_of
 from baznashr_server.store.codec import to_micros
-from baznashr_server.text.canonical import Canonical, canonicalise
+from baznashr_server.text.canonical import Canonical, canonicalise_all
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Prepared:
     document: Document
     """With an empty id where a bare text is checked."""
+    utf8: bytes
+    """The text, encoded."""
     fingerprint: Fingerprint
     repetition: Repetition
     published: int | None
@@ -31,28 +37,48 @@ class Prepared:
         """The letters to compare; made when the first candidate comes."""
         with timed(self.observer, "prepare"):
             document = self.document
-            canonical = Canonical(self.fingerprint.letters, self.fingerprint.offsets)
+            # Copies: the body may be kept for long, and its letters are views of those of all texts of a call.
+            canonical = Canonical(self.fingerprint.letters.copy(), self.fingerprint.offsets.copy())
             copies = self.repetition.copies
             return prepare(document.text, canonical, copies, title=document.title, source=document.source)
 
 
-def prepare_document(item: str | Document, observer: Observer, profile: Profile = FA_1) -> Prepared:
-    """Validate and fingerprint a text or document.
+def prepare_documents(
+    items: Sequence[str | Document], observer: Observer, profile: Profile = FA_1, field: str = ""
+) -> list[Prepared]:
+    """Validate and fingerprint texts or documents.
+
+    Args:
+        field: What the items are called in errors, which then name the one at fault as `field[i]`; empty names none.
 
     Raises:
         InvalidText: No letter or digit, over the limit, or malformed.
         InvalidDocument: An id, time or other field that cannot be stored.
     """
-    if isinstance(item, Document):
-        check_document(item)
-        document = item
-    else:
-        check_text(item)
-        document = Document(id="", text=item)
+    documents, encoded = [], []
+    for number, item in enumerate(items):
+        with errors_at(field and f"{field}[{number}]"):
+            encoded.append(check_document(item) if isinstance(item, Document) else check_text(item))
+        documents.append(item if isinstance(item, Document) else Document(id="", text=item))
     with timed(observer, "fingerprint"):
-        canonical = canonicalise(document.text)
-        check_letters(canonical.letters.size)
-        made = fingerprint_of(canonical, profile)
-        repetition = find_repetition(document.text, canonical, document.title, may_repeat=made.repeats_passages)
-    published = None if document.published_at is None else to_micros(document.published_at)
-    return Prepared(document, made, repetition, published, observer)
+        texts = canonicalise_all([document.text for document in documents])
+        for number, size in enumerate(texts.sizes.tolist()):
+            with errors_at(field and f"{field}[{number}]"):
+                check_letters(size)
+        made = fingerprints_of(texts, profile)
+        titles = canonicalise_all([document.title for document in documents])
+        repeats = may_repeat(texts, titles, np.array([fingerprint.repeats_passages for fingerprint in made]))
+        prepared = []
+        for number, (document, utf8, fingerprint) in enumerate(zip(documents, encoded, made, strict=True)):
+            repetition = NONE
+            if repeats[number]:
+                canonical, may = texts.of(number), fingerprint.repeats_passages
+                repetition = find_repetition(document.text, canonical, document.title, may_repeat=may)
+            published = None if document.published_at is None else to_micros(document.published_at)
+            prepared.append(Prepared(document, utf8, fingerprint, repetition, published, observer))
+    return prepared
+
+
+def prepare_document(item: str | Document, observer: Observer, profile: Profile = FA_1) -> Prepared:
+    """Validate and fingerprint one text or document, as `prepare_documents` does."""
+    return prepare_documents([item], observer, profile)[0]

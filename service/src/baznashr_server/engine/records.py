@@ -27,9 +27,11 @@ from baznashr.types import (
 from baznashr_server.store.codec import decompress, from_micros
 from baznashr_server.store.rows import CorpusRow, DocumentRow, OverrideRow
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def policy_to_json(policy: Policy) -> str:

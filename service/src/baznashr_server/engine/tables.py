@@ -56,8 +56,7 @@ class Tables:
         return self._caught_up(row, CorpusIndex())
 
     def _caught_up(self, row: CorpusRow, index: CorpusIndex) -> CorpusIndex:
-        for document in self._store.indexed_documents(row.corpus, after=index.newest_row):
-            index.add(entry_of(document), visible=True)
+        index.load(map(entry_of, self._store.indexed_documents(row.corpus, after=index.newest_row)))
         return index
 
     def _from_snapshot(self, row: CorpusRow) -> CorpusIndex | None:

@@ -15,18 +15,22 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _CORPUS_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
-def _utf8_size(text: str, field: str, error: type[InvalidText | InvalidDocument]) -> int:
+def _encode(text: str, field: str, error: type[InvalidText | InvalidDocument]) -> bytes:
     if not isinstance(text, str):
         raise error(f"The value must be a string, not {type(text).__name__}.", field=field)
     try:
-        return len(text) if text.isascii() else len(text.encode())
+        return text.encode()
     except UnicodeEncodeError:
         raise error("The value holds a lone surrogate, which is no character.", field=field) from None
 
 
-def check_text(text: str) -> None:
-    """Refuse a text over the limit or with lone surrogates. Whether it has letters its fingerprint tells."""
-    size = _utf8_size(text, "text", InvalidText)
+def check_text(text: str) -> bytes:
+    """Return a text as UTF-8; refuse one over the limit or with lone surrogates.
+
+    Whether it has letters its fingerprint tells.
+    """
+    utf8 = _encode(text, "text", InvalidText)
+    size = len(utf8)
     if size > limits.MAX_TEXT_BYTES:
         raise InvalidText(
             f"The text has {size} bytes as UTF-8, and {limits.MAX_TEXT_BYTES} are the most.",
@@ -34,6 +38,7 @@ def check_text(text: str) -> None:
             field="text",
             metadata={"bytes": str(size), "limit": str(limits.MAX_TEXT_BYTES)},
         )
+    return utf8
 
 
 def check_letters(letters: int) -> None:
@@ -55,7 +60,7 @@ def check_letters(letters: int) -> None:
 def check_id(document_id: str, field: str = "id") -> None:
     """Refuse an id that is missing, too long, or holds control characters."""
     try:
-        size = _utf8_size(document_id, field, InvalidDocument)
+        size = len(_encode(document_id, field, InvalidDocument))
     except InvalidDocument as error:
         error.reason = "INVALID_DOCUMENT_ID"
         raise
@@ -71,7 +76,7 @@ def check_id(document_id: str, field: str = "id") -> None:
 
 
 def _check_field(value: str, field: str, most: int = limits.MAX_FIELD_BYTES) -> None:
-    size = _utf8_size(value, field, InvalidDocument)
+    size = len(_encode(value, field, InvalidDocument))
     if size > most:
         raise InvalidDocument(f"The value has {size} bytes as UTF-8, and {most} are the most.", field=field)
 
@@ -96,10 +101,10 @@ def check_time(time: datetime | None) -> None:
         raise InvalidDocument(fault, reason="INVALID_PUBLISHED_AT", field="published_at")
 
 
-def check_document(document: Document) -> None:
-    """Refuse a document that cannot be stored, for whatever but its lack of letters."""
+def check_document(document: Document) -> bytes:
+    """Return a document's text as UTF-8; refuse one that cannot be stored, for whatever but its lack of letters."""
     check_id(document.id)
-    check_text(document.text)
+    utf8 = check_text(document.text)
     for field in ("title", "source", "url"):
         _check_field(getattr(document, field), field)
     check_time(document.published_at)
@@ -108,6 +113,7 @@ def check_document(document: Document) -> None:
     for key, value in document.labels.items():
         _check_field(key, "labels", limits.MAX_LABEL_BYTES)
         _check_field(value, f"labels[{key!r}]", limits.MAX_LABEL_BYTES)
+    return utf8
 
 
 def check_batch_size(size: int, field: str) -> None:

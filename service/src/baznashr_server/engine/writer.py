@@ -17,7 +17,7 @@ from baznashr_server import failpoints
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.lanes import Lanes, LanesFull
 from baznashr_server.engine.observer import Observer, Written
-from baznashr_server.index.corpus_index import Entry
+from baznashr_server.index.columns import Entry
 from baznashr_server.limits import MAX_BULK_DOCUMENTS, MAX_QUEUED_WRITES
 from baznashr_server.store.store import Store
 
@@ -69,9 +69,8 @@ class Changes:
         del self.steps[steps:], self.after_commit[hooks:], self.on_undo[undoings:]
 
     def publish(self) -> None:
-        for step in self.steps:
-            if step.added:
-                step.corpus.index.publish([step.entry.row])
+        for corpus in {id(step.corpus): step.corpus for step in self.steps if step.added}.values():
+            corpus.index.publish()
         for hook in self.after_commit:
             hook()
 

@@ -33,6 +33,19 @@ def band_keys(signature: NDArray[np.uint32], bands: int = BANDS, rows: int = ROW
     return band_key_kernel(signature, bands, rows)
 
 
+@kernel
+def _band_keys_of_each(signatures, bands, rows):  # type: ignore[no-untyped-def]
+    keys = np.empty((signatures.shape[0], bands), np.uint64)
+    for t in range(signatures.shape[0]):
+        keys[t] = band_key_kernel(signatures[t], bands, rows)
+    return keys
+
+
+def band_keys_of_each(signatures: NDArray[np.uint32], bands: int = BANDS, rows: int = ROWS) -> NDArray[np.uint64]:
+    """Return uint64[n, bands], the band keys of each of *signatures*, uint32[n, m]."""
+    return _band_keys_of_each(signatures, bands, rows)
+
+
 def candidate_probability(similarity: float, bands: int = BANDS, rows: int = ROWS) -> float:
     """Return the probability that two sets of this Jaccard similarity share a band: the S-curve."""
     return float(1 - (1 - similarity**rows) ** bands)

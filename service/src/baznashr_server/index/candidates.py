@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from baznashr_server.index.postings import find_kernel
+from baznashr_server.index.postings import count_kernel, find_kernel
 from baznashr_server.kernel import kernel
+from baznashr_server.sketch.shingles import SIZE
 
+MIN_SHINGLES = 8
+"""Texts with fewer are found by their digest alone: a band of so small a set says next to nothing."""
+MIN_LETTERS = MIN_SHINGLES + SIZE - 1
 MAX_HITS = 1 << 16
 """Postings read for one query; only a text of hundreds of thousands of letters comes near."""
 
@@ -47,12 +51,17 @@ def _is_crowded(slots, start, end, sources, source, limits):  # type: ignore[no-
 
 
 @kernel
-def _collect_telling(arrays, passages, sources, source, limits, out):  # type: ignore[no-untyped-def]
-    """Write the slots under those *passages* that are not boilerplate to *out* and return how many there are."""
+def _collect_telling(arrays, passages, sources, source, limits, out, telling):  # type: ignore[no-untyped-def]
+    """Write the slots under those *passages* that are not boilerplate to *out* and return how many there are.
+
+    Args:
+        telling: bool[p], is set to say which they are.
+    """
     end = 0
-    for passage in passages:
-        after = find_kernel(arrays, passage, out, end)
-        if not _is_crowded(out, end, after, sources, source, limits):
+    for p in range(passages.size):
+        after = find_kernel(arrays, passages[p], out, end)
+        telling[p] = not _is_crowded(out, end, after, sources, source, limits)
+        if telling[p]:
             end = after
     return end
 
@@ -69,28 +78,18 @@ def boilerplate_kernel(arrays, passages, sources, source, limits):  # type: igno
 
 
 @kernel
-def candidate_kernel(band_arrays, band_keys, passage_arrays, passages, limits, columns, signature, bounds, limit):  # type: ignore[no-untyped-def]
-    """Return the best *limit* slots with their estimated similarity and shared passages, best first.
-
-    Args:
-        limits: slots, and slots of the text's own source, from which a passage is boilerplate.
-        columns: (state uint8[s], letters uint32[s], published int64[s], sketch uint8[s, 128], source uint32[s]).
-        bounds: (least state, own letters, earliest publish time, own source or 0).
-    """
-    state, letters, published, sketch, sources = columns
-    least_state, own_letters, earliest, source = bounds
-    banded = np.empty(min(MAX_HITS, 64 * band_keys.size + 64), np.int64)
-    shared = np.empty(min(MAX_HITS, limits[0] * (passages.size + 1)), np.int64)
-    n_banded = _collect(band_arrays, band_keys, banded)
-    n_shared = _collect_telling(passage_arrays, passages, sources, source, limits, shared)
+def _rank(banded, shared, columns, signature, bounds):  # type: ignore[no-untyped-def]
+    """Return the slots hit that may be candidates, with estimated similarity, shared passages and score of each."""
+    state, letters, published, sketch, _, _, _ = columns
+    least_state, own_letters, earliest, _ = bounds
     size = 16
-    while size < 2 * (n_banded + n_shared):
+    while size < 2 * (banded.size + shared.size):
         size *= 2
     table = np.zeros(size, np.int64)
     hits = np.zeros(size, np.int64)
-    _count(shared, n_shared, table, hits)
+    _count(shared, shared.size, table, hits)
     passage_hits = hits.copy()
-    _count(banded, n_banded, table, hits)
+    _count(banded, banded.size, table, hits)
     slots = np.empty(size, np.int64)
     estimates = np.empty(size, np.float64)
     counts = np.empty(size, np.int64)
@@ -112,5 +111,70 @@ def candidate_kernel(band_arrays, band_keys, passage_arrays, passages, limits, c
         counts[n] = passage_hits[at]
         scores[n] = max(estimate, min(1.0, 25.0 * passage_hits[at] / max(shorter, 25)))
         n += 1
-    order = np.argsort(-(scores[:n] + 1e-12 * (n - np.arange(n))))[:limit]
-    return slots[:n][order], estimates[:n][order], counts[:n][order], n
+    return slots[:n], estimates[:n], counts[:n], scores[:n]
+
+
+@kernel
+def _exact(digest_arrays, digest, columns, least_state, earliest):  # type: ignore[no-untyped-def]
+    """Return the slot of the newest document with this digest; -1 for none."""
+    state, _, published, _, _, rows, digests = columns
+    found = np.empty(count_kernel(digest_arrays, digest[0]), np.int64)
+    best = np.int64(-1)
+    for i in range(find_kernel(digest_arrays, digest[0], found, 0)):
+        slot = found[i]
+        if state[slot] < least_state or published[slot] < earliest or digests[slot, 1] != digest[1]:
+            continue
+        if digests[slot, 0] == digest[0] and (best < 0 or rows[slot] > rows[best]):
+            best = slot
+    return best
+
+
+@kernel
+def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  # type: ignore[no-untyped-def]
+    """Look up n texts: the best *most* documents for each, best first; one of equal text alone where there is one.
+
+    Args:
+        tables: The arrays of bands, passages and digests.
+        columns: (state uint8[s], letters uint32[s], published int64[s], sketch uint8[s, 128], source uint32[s],
+            row int64[s], digest uint64[s, 2]).
+        texts: (signatures uint32[n, 128], digests uint64[n, 2], band keys uint64[n, b], passages uint64[p], where
+            those of each end int64[n], letters int64[n], source keys int64[n]).
+        limits: Slots, and slots of the text's own source, from which a passage is boilerplate.
+        window: Least publish time of a document of equal text, and of another.
+
+    Returns:
+        Rows, estimated similarities and shared passages, [n, most] each; how many there are, int64[n]; and which
+        passages are not boilerplate, bool[p].
+    """
+    band_arrays, passage_arrays, digest_arrays = tables
+    signatures, digests, band_keys, passages, ends, letters, source_keys = texts
+    sources, row = columns[4], columns[5]
+    n = ends.size
+    rows = np.empty((n, most), np.int64)
+    estimates = np.empty((n, most), np.float64)
+    counts = np.empty((n, most), np.int64)
+    found = np.zeros(n, np.int64)
+    telling = np.zeros(passages.size, np.bool_)
+    banded = np.empty(min(MAX_HITS, 64 * band_keys.shape[1] + 64), np.int64)
+    start = 0
+    for t in range(n):
+        own = passages[start : ends[t]]
+        bounds = (least_state, letters[t], window[1], source_keys[t])
+        exact = _exact(digest_arrays, digests[t], columns, least_state, window[0])
+        if exact >= 0:
+            rows[t, 0], estimates[t, 0], counts[t, 0], found[t] = row[exact], 1.0, 0, 1
+        elif letters[t] >= MIN_LETTERS:
+            shared = np.empty(min(MAX_HITS, limits[0] * (own.size + 1)), np.int64)
+            flags = telling[start : ends[t]]
+            n_shared = _collect_telling(passage_arrays, own, sources, source_keys[t], limits, shared, flags)
+            n_banded = _collect(band_arrays, band_keys[t], banded)
+            if n_shared + n_banded:
+                hit = _rank(banded[:n_banded], shared[:n_shared], columns, signatures[t], bounds)
+                slots, estimate, count, scores = hit
+                order = np.argsort(-(scores + 1e-12 * (slots.size - np.arange(slots.size))))[:most]
+                found[t] = order.size
+                for i in range(order.size):
+                    at = order[i]
+                    rows[t, i], estimates[t, i], counts[t, i] = row[slots[at]], estimate[at], count[at]
+        start = ends[t]
+    return rows, estimates, counts, found, telling

@@ -7,23 +7,22 @@ other; checks see only what is durable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import batched
 from threading import Lock
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr_server.index.bands import band_keys
-from baznashr_server.index.candidates import boilerplate_kernel, candidate_kernel
+from baznashr_server.index.bands import BANDS, band_keys, band_keys_of_each
+from baznashr_server.index.candidates import MIN_LETTERS, boilerplate_kernel, lookup_kernel
+from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, source_key
 from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
-from baznashr_server.index.postings import PARTITIONS, Postings
-from baznashr_server.sketch.fingerprint import Fingerprint
-from baznashr_server.sketch.signature import NUM_PERM
-
-FREE, PENDING, VISIBLE = 0, 1, 2
+from baznashr_server.index.fresh import FreshKeys
+from baznashr_server.index.lookup import Candidate, Lookup, Query, Texts
+from baznashr_server.index.postings import NO_LIMIT, PARTITIONS, Postings
 
 MAX_BAND_POSTINGS = 64
 """Documents under one band key. A bucket this full belongs to a template; its members share other buckets too."""
@@ -37,78 +36,10 @@ SAMPLED_POSTINGS = 100_000
 RECOUNT_SHARE = 0.01
 """Of the documents that may change before boilerplate is counted anew, which takes 1.6 s for a million of them."""
 NO_TIME = np.iinfo(np.int64).min
-MIN_SHINGLES = 8
-"""Texts with fewer are found by their digest alone: a band of so small a set says next to nothing."""
-
-FIRST_SLOTS = 256
-COLUMNS = ("state", "letters", "published", "sketch", "row", "digest", "source")
-
-
-class Entry(NamedTuple):
-    """What the tables keep of a document."""
-
-    row: int
-    digest: bytes
-    signature: NDArray[np.uint32]
-    passages: NDArray[np.uint64]
-    letters: int
-    published: int
-    """Microseconds since 1970, UTC."""
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    row: int
-    estimate: float
-    """Jaccard similarity as the signatures' low bytes tell it; its standard error is below 0.05."""
-    passages: int
-    """Fingerprints in common that are not boilerplate."""
-
-
-class Columns:
-    """One entry a slot, in arrays that double."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.state = np.zeros(0, np.uint8)
-        self.letters = np.zeros(0, np.uint32)
-        self.published = np.zeros(0, np.int64)
-        self.sketch = np.zeros((0, NUM_PERM), np.uint8)
-        self.row = np.zeros(0, np.int64)
-        self.digest = np.zeros((0, 2), np.uint64)
-        self.source = np.zeros(0, np.uint32)
-
-    def _allocate(self, room: int) -> None:
-        for name in COLUMNS:
-            old = getattr(self, name)
-            new = np.zeros((room, *old.shape[1:]), old.dtype)
-            new[: self.size] = old[: self.size]
-            setattr(self, name, new)
-
-    def dump(self) -> dict[str, NDArray[np.generic]]:
-        return {name: getattr(self, name)[: self.size] for name in COLUMNS}
-
-    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        for name in COLUMNS:
-            setattr(self, name, arrays[name])
-        self.size = self.state.size
-
-    def put(self, slot: int, entry: Entry) -> None:
-        if slot >= self.state.shape[0]:
-            self._allocate(max(FIRST_SLOTS, 2 * self.state.shape[0]))
-        self.size = max(self.size, slot + 1)
-        self.state[slot] = PENDING
-        self.letters[slot] = entry.letters
-        self.published[slot] = entry.published
-        self.sketch[slot] = entry.signature.astype(np.uint8)
-        self.row[slot] = entry.row
-        self.digest[slot] = np.frombuffer(entry.digest, np.uint64)
-        self.source[slot] = _source_key(entry.source)
-
-    @property
-    def memory_bytes(self) -> int:
-        return sum(getattr(self, name).nbytes for name in COLUMNS)
+LOADED_AT_ONCE = 256
+"""Documents put into the tables by one call of compiled code."""
+LOCKED_LOOKUPS = 32
+"""Texts looked up before others get a turn at the tables: a millisecond's work."""
 
 
 class CorpusIndex:
@@ -118,10 +49,17 @@ class CorpusIndex:
         self._lock = Lock()
         self._bands = Postings(MAX_BAND_POSTINGS)
         self._passages = Postings(MAX_PASSAGE_POSTINGS)
-        self._digests = Postings(MAX_BAND_POSTINGS)
+        self._digests = Postings(NO_LIMIT)
         self._columns = Columns()
-        self._slots: dict[int, int] = {}
         self._free: list[int] = []
+        self._waiting: list[tuple[Entry, bool]] = []
+        """Entered, and whether visible, but not in the tables yet: they are put there many at a time."""
+        self._pending: list[NDArray[np.int64]] = []
+        """Slots that `publish` shows."""
+        self._fresh = FreshKeys()
+        self._published = 0
+        """The newest of the documents numbered by `_fresh` that checks see, with all before it."""
+        self._removals = 0
         self._changes = 0
         self._counted: tuple[int, int] | None = None
         """Boilerplate passages when they were last counted, after how many changes."""
@@ -131,7 +69,7 @@ class CorpusIndex:
 
     def dump(self) -> dict[str, NDArray[np.generic]]:
         """Return the arrays from which `restored` makes an equal index, its own until it changes; none is PENDING."""
-        with self._lock:
+        with self._settled():
             arrays = {f"{part}.{name}": a for part, table in self._parts().items() for name, a in table.dump().items()}
             return {**arrays, "free": np.array(self._free, np.int64)}
 
@@ -140,7 +78,7 @@ class CorpusIndex:
 
         Postings are left out once a key was full: which ones it holds then depends on the order in which they came.
         """
-        with self._lock:
+        with self._settled():
             columns = self._columns
             live = np.flatnonzero(columns.state)
             live = live[np.argsort(columns.row[live])]
@@ -156,26 +94,24 @@ class CorpusIndex:
         index = cls()
         for part, table in index._parts().items():
             table.restore({key.removeprefix(f"{part}."): a for key, a in arrays.items() if key.startswith(f"{part}.")})
-        live = np.flatnonzero(index._columns.state).tolist()
-        index._slots = dict(zip(index._columns.row[live].tolist(), live, strict=True))
         index._free = arrays["free"].tolist()
         return index
 
     def __len__(self) -> int:
-        return len(self._slots)
-
-    def __contains__(self, row: int) -> bool:
-        return row in self._slots
+        return self._columns.size - len(self._free) + len(self._waiting)
 
     @property
     def newest_row(self) -> int:
         """The highest row in the tables; 0 where they are empty."""
-        return max(self._slots, default=0)
+        with self._settled():
+            columns = self._columns
+            return int(columns.row[: columns.size].max(initial=0, where=columns.state[: columns.size] != FREE))
 
     @property
     def memory_bytes(self) -> int:
-        tables = (self._bands, self._passages, self._digests, self._columns)
-        return sum(table.memory_bytes for table in tables)
+        tables = (self._bands, self._passages, self._digests, self._columns, self._fresh)
+        with self._settled():
+            return sum(table.memory_bytes for table in tables)
 
     @property
     def largest_bucket(self) -> int:
@@ -190,7 +126,7 @@ class CorpusIndex:
         """Estimate for bands and passages how many keys hold how many postings, from some of their partitions."""
         sizes = {}
         for name, postings in (("bands", self._bands), ("passages", self._passages)):
-            with self._lock:
+            with self._settled():
                 sample = postings.sample(SAMPLED_POSTINGS)
             sizes[name] = sample.key_sizes()
         return sizes
@@ -206,7 +142,7 @@ class CorpusIndex:
     def _scan(self) -> Iterator[NDArray[np.int64]]:
         """Yield the boilerplate of each partition; the lock is held for one at a time, which is a few milliseconds."""
         for p in range(PARTITIONS):
-            with self._lock:
+            with self._settled():
                 columns = self._columns
                 found = crowded_kernel(self._passages.arrays, p, columns.row, columns.source, PASSAGE_LIMITS)
             yield found
@@ -220,39 +156,88 @@ class CorpusIndex:
                 best = most_crowded(best, limit)
         return crowded(most_crowded(best, limit))
 
-    def add(self, entry: Entry, *, visible: bool = False) -> None:
-        """Enter a document that has no slot yet; PENDING unless *visible*."""
+    @contextmanager
+    def _settled(self) -> Iterator[None]:
+        """Hold the lock with all that was entered in the tables."""
         with self._lock:
-            slot = self._free.pop() if self._free else self._columns.size
-            self._columns.put(slot, entry)
-            self._slots[entry.row] = slot
-            self._digests.insert(_digest_key(entry.digest), slot)
-            if _is_comparable(entry.letters):
-                self._bands.insert(band_keys(entry.signature), slot)
-                self._passages.insert(entry.passages, slot)
-            if visible:
-                self._columns.state[slot] = VISIBLE
+            if self._waiting:
+                waiting, self._waiting = self._waiting, []
+                entries = [entry for entry, _ in waiting]
+                self._enter(entries, [VISIBLE if visible else PENDING for _, visible in waiting], are_fresh=True)
+            yield
+
+    def add(self, entry: Entry, *, visible: bool = False) -> None:
+        """Enter a document that is not there yet; PENDING unless *visible*."""
+        with self._lock:
+            self._waiting.append((entry, visible))
             self._changes += 1
 
-    def publish(self, rows: list[int]) -> None:
-        """Show documents to checks, once they are durable."""
-        with self._lock:
-            for row in rows:
-                slot = self._slots.get(row)
-                if slot is not None:
-                    self._columns.state[slot] = VISIBLE
+    def load(self, entries: Iterable[Entry]) -> None:
+        """Enter stored documents, visible at once, before anybody looks anything up."""
+        for some in batched(entries, LOADED_AT_ONCE):
+            with self._lock:
+                self._enter(some, [VISIBLE] * len(some), are_fresh=False)
+
+    def _enter(self, entries: Sequence[Entry], states: Sequence[int], *, are_fresh: bool) -> None:
+        reused = [self._free.pop() for _ in range(min(len(self._free), len(entries)))]
+        end = self._columns.size + len(entries) - len(reused)
+        slots = np.array([*reused, *range(self._columns.size, end)], np.int64)
+        self._columns.put(slots, states, entries)
+        if PENDING in states:
+            self._pending.append(slots)
+        comparable = np.array([entry.letters >= MIN_LETTERS for entry in entries])
+        passages = [entry.passages if entry.letters >= MIN_LETTERS else entry.passages[:0] for entry in entries]
+        bands = band_keys_of_each(np.array([entry.signature for entry in entries])[comparable])
+        sizes = [own.size for own in passages]
+        tables = (
+            (self._digests, self._columns.digest[slots, 0], np.ones(len(entries), np.int64)),
+            (self._bands, bands.ravel(), comparable * np.int64(BANDS)),
+            (self._passages, np.concatenate(passages), np.array(sizes, np.int64)),
+        )
+        numbers = self._fresh.take_numbers(len(entries)) if are_fresh else slots
+        for table, keys, counts in tables:
+            if keys.size:
+                table.insert(keys, np.repeat(slots, counts))
+                if are_fresh:
+                    self._fresh.record(keys, np.repeat(numbers, counts))
+
+    def publish(self) -> None:
+        """Show to checks all that was entered, once it is durable."""
+        with self._settled():
+            state = self._columns.state
+            for slots in self._pending:
+                state[slots[state[slots] == PENDING]] = VISIBLE
+            self._pending.clear()
+            self._published = self._fresh.newest
+
+    def _slot(self, row: int, digest: bytes) -> int | None:
+        slots = self._digests.find(int(_digest_keys([digest])[0]))
+        found = slots[(self._columns.row[slots] == row) & (self._columns.state[slots] != FREE)]
+        return int(found[0]) if found.size else None
+
+    def holds(self, row: int, digest: bytes) -> bool:
+        """Whether the document with this row and digest is in the tables."""
+        with self._settled():
+            return self._slot(row, digest) is not None
 
     def remove(self, entry: Entry) -> bool:
-        """Take a document out again and return whether it was visible; its slot is free once no table names it."""
-        with self._lock:
-            slot = self._slots.pop(entry.row)
+        """Take a document out again and return whether it was visible; its slot is free once no table names it.
+
+        Raises:
+            KeyError: It is not in the tables.
+        """
+        with self._settled():
+            slot = self._slot(entry.row, entry.digest)
+            if slot is None:
+                raise KeyError(entry.row)
             visible = bool(self._columns.state[slot] == VISIBLE)
-            self._digests.remove(_digest_key(entry.digest), slot)
-            if _is_comparable(entry.letters):
+            self._digests.remove(_digest_keys([entry.digest]), slot)
+            if entry.letters >= MIN_LETTERS:
                 self._bands.remove(band_keys(entry.signature), slot)
                 self._passages.remove(entry.passages, slot)
             self._columns.state[slot] = FREE
             self._free.append(slot)
+            self._removals += 1
             self._changes += 1
             return visible
 
@@ -264,7 +249,7 @@ class CorpusIndex:
         least = PENDING if pending else VISIBLE
         wanted = np.frombuffer(digest, np.uint64)
         columns = self._columns
-        with self._lock:
+        with self._settled():
             slots = self._digests.find(int(wanted[0]))
             live = (columns.state[slots] >= least) & (columns.published[slots] >= earliest)
             live &= (columns.digest[slots] == wanted).all(axis=1)
@@ -273,47 +258,56 @@ class CorpusIndex:
 
     def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
         """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""
-        with self._lock:
-            key = _source_key(source)
+        with self._settled():
+            key = source_key(source)
             return boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
 
-    def candidates(
-        self, fingerprint: Fingerprint, *, limit: int, pending: bool, source: str = "", earliest: int = NO_TIME
-    ) -> list[Candidate]:
-        """Return the best *limit* documents that share a band or a passage, best first.
+    def lookup(
+        self,
+        queries: Sequence[Query],
+        *,
+        limit: int,
+        pending: bool,
+        earliest: int = NO_TIME,
+        earliest_similar: int | None = None,
+    ) -> Lookup:
+        """Return for each text the best *limit* documents that share a band or a passage, best first.
 
-        Passages that are boilerplate of the corpus, or of *source*, do not count.
+        Where there is one of equal text, it alone, the newest of them. Passages that are boilerplate of the corpus, or
+        of the text's source, do not count.
+
+        Args:
+            earliest: Least publish time of documents found.
+            earliest_similar: The same for those of another text, where it differs.
         """
-        letters = fingerprint.letters.size
-        if not _is_comparable(letters):
-            return []
-        keys = band_keys(fingerprint.signature)
-        bounds = (PENDING if pending else VISIBLE, letters, earliest, _source_key(source))
-        columns = self._columns
-        with self._lock:
-            slots, estimates, counts, _ = candidate_kernel(
-                self._bands.arrays,
-                keys,
-                self._passages.arrays,
-                fingerprint.passages,
-                PASSAGE_LIMITS,
-                (columns.state, columns.letters, columns.published, columns.sketch, columns.source),
-                fingerprint.signature,
-                bounds,
-                limit,
-            )
-            rows = columns.row[slots].tolist()
-        return [Candidate(*values) for values in zip(rows, estimates.tolist(), counts.tolist(), strict=True)]
+        window = earliest, earliest if earliest_similar is None else earliest_similar
+        texts = Texts.of(queries)
+        since, removals = self._published, self._removals
+        candidates: list[list[Candidate]] = []
+        telling = np.empty(texts.passages.size, np.bool_)
+        for first in range(0, len(queries), LOCKED_LOOKUPS):
+            some, start, end = texts.part(first, first + LOCKED_LOOKUPS)
+            with self._settled():
+                c = self._columns
+                columns = (c.state, c.letters, c.published, c.sketch, c.source, c.row, c.digest)
+                tables = (self._bands.arrays, self._passages.arrays, self._digests.arrays)
+                least = PENDING if pending else VISIBLE
+                made = lookup_kernel(tables, columns, some, PASSAGE_LIMITS, least, window, limit)
+            rows, estimates, counts, found, telling[start:end] = made
+            for t, n in enumerate(found.tolist()):
+                values = rows[t, :n].tolist(), estimates[t, :n].tolist(), counts[t, :n].tolist()
+                candidates.append([Candidate(*each) for each in zip(*values, strict=True)] if n else [])
+        return Lookup(candidates, since, removals, *texts.keys(telling))
+
+    def is_outdated(self, lookup: Lookup) -> tuple[list[bool], bool]:
+        """Return for each text whether another lookup, by the writer, could find more; and whether it could find less.
+
+        Texts are taken in order: one that shares a key with an earlier one is said to find more.
+        """
+        with self._settled():
+            flags = self._fresh.flags(lookup.keys, lookup.tested, lookup.ends, lookup.since)
+            return flags.tolist(), lookup.removals != self._removals
 
 
-def _source_key(source: str) -> int:
-    """Return 32 bits that stand for a source, 0 for none."""
-    return int.from_bytes(blake2b(source.encode(), digest_size=4).digest(), "little") | 1 if source else 0
-
-
-def _digest_key(digest: bytes) -> NDArray[np.uint64]:
-    return np.frombuffer(digest, np.uint64)[:1]
-
-
-def _is_comparable(letters: int) -> bool:
-    return letters >= MIN_SHINGLES + 7
+def _digest_keys(digests: Iterable[bytes]) -> NDArray[np.uint64]:
+    return np.frombuffer(b"".join(digest[:8] for digest in digests), np.uint64)

@@ -26,6 +26,10 @@ GROWTH = 1.5
 MAX_LOAD = 0.8
 """Linear probing's mean miss costs 13 probes at this load (Knuth), all in one or two cache lines."""
 
+GROWTH_SHARE = 0.05
+"""Of the old table's places: so many entries come while a growth is under way."""
+NO_LIMIT = 1 << 62
+
 U64 = NDArray[np.uint64]
 
 
@@ -79,8 +83,11 @@ def move_partition(arrays, p):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-untyped-def]
-    """Add *slot* under keys[start:]; return the first key whose partition was full, entries added, drops, largest.
+def insert_kernel(arrays, keys, slots, max_postings, start):  # type: ignore[no-untyped-def]
+    """Add slots[i] under keys[i], and return the first i not added as its partition was full, entries, drops, largest.
+
+    Args:
+        start: The first i.
 
     A key that holds *max_postings* slots is left as it is and counted as a drop.
     """
@@ -107,7 +114,7 @@ def insert_kernel(arrays, keys, slot, max_postings, start):  # type: ignore[no-u
             drops += 1
             continue
         largest = max(largest, held + 1)
-        part[at] = (key32 << np.uint64(32)) | np.uint64(slot + 1)
+        part[at] = (key32 << np.uint64(32)) | np.uint64(slots[i] + 1)
         counts[p] += 1
         added += 1
     return keys.size, added, drops, largest
@@ -167,6 +174,22 @@ def find_kernel(arrays, key, out, start):  # type: ignore[no-untyped-def]
             end += 1
         at = at + 1 if at + 1 < size else 0
     return end
+
+
+@kernel
+def count_kernel(arrays, key):  # type: ignore[no-untyped-def]
+    """Return the number of slots under *key*."""
+    old, new, moved, _ = arrays
+    p = np.int64(key & np.uint64(PARTITIONS - 1))
+    part = new[p] if moved[p] else old[p]
+    size = part.size
+    key32 = upper_kernel(key)
+    at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
+    count = 0
+    while part[at] != 0:
+        count += part[at] >> np.uint64(32) == key32
+        at = at + 1 if at + 1 < size else 0
+    return count
 
 
 def _partitions(capacity: int) -> U64:
@@ -250,12 +273,12 @@ class Postings:
         own = {id(array): array.nbytes for array in (self.arrays.old, self.arrays.new) if array is not _EMPTY}
         return sum(own.values())
 
-    def insert(self, keys: U64, slot: int) -> None:
-        """Add *slot* under each of *keys* (uint64[k], distinct)."""
-        self._grow_a_little()
+    def insert(self, keys: U64, slots: NDArray[np.int64]) -> None:
+        """Add slots[i] under keys[i], uint64[k] and int64[k]; no pair may be there yet."""
+        self._grow_a_little(keys.size)
         start = 0
         while True:
-            start, added, drops, largest = insert_kernel(self.arrays, keys, slot, self.max_postings, start)
+            start, added, drops, largest = insert_kernel(self.arrays, keys, slots, self.max_postings, start)
             self.entries += added
             self.drops += drops
             self.largest = max(self.largest, largest)
@@ -272,17 +295,20 @@ class Postings:
 
     def find(self, key: int) -> NDArray[np.int64]:
         """Return the slots under *key*."""
-        out = np.empty(self.max_postings + 1, np.int64)
+        out = np.empty(count_kernel(self.arrays, np.uint64(key)), np.int64)
         return out[: find_kernel(self.arrays, np.uint64(key), out, 0)]
 
-    def _grow_a_little(self) -> None:
+    def _grow_a_little(self, keys: int) -> None:
+        """Move as many partitions as it takes to have moved all once GROWTH_SHARE more entries have come."""
+        if self._next == PARTITIONS and self.entries > MAX_LOAD * self.arrays.new.size:
+            self._begin_growth()
         if self._next < PARTITIONS:
-            move_partition(self.arrays, self._next)
-            self._next += 1
+            pieces = 1 + int(PARTITIONS * keys / (GROWTH_SHARE * self.arrays.old.size))
+            for p in range(self._next, min(PARTITIONS, self._next + pieces)):
+                move_partition(self.arrays, p)
+            self._next = min(PARTITIONS, self._next + pieces)
             if self._next == PARTITIONS:
                 self._drop_old()
-        elif self.entries > MAX_LOAD * self.arrays.new.size:
-            self._begin_growth()
 
     def _begin_growth(self) -> None:
         old = self.arrays.new

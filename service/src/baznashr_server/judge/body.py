@@ -13,24 +13,10 @@ from baznashr_server.judge.chrome import chrome_mask
 from baznashr_server.judge.repetition import Copy
 from baznashr_server.sketch.passages import winnow
 from baznashr_server.text.canonical import Canonical, canonicalise, code_points
-from baznashr_server.text.numbers import number_arrays
+from baznashr_server.text.numbers import PlacedNumbers, placed_numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The numbers among a body's letters; arrays of one length, in text order."""
-
-    kinds: NDArray[np.uint8]
-    values: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    """In letters of the body."""
-    ends: NDArray[np.int64]
-    text_starts: NDArray[np.uint32]
-    """In code points of the text."""
-    text_ends: NDArray[np.uint32]
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Body:
     """What is compared. Kept by the engine for as long as its cache holds it."""
 
@@ -64,11 +50,8 @@ class Body:
         return np.unique(shingle_letters(canonicalise(self.title).letters))
 
     @cached_property
-    def numbers(self) -> Numbers:
-        kinds, values, starts, ends = number_arrays(code_points(self.text))
-        first, last = np.searchsorted(self.offsets, starts), np.searchsorted(self.offsets, ends)
-        own = last > first
-        return Numbers(kinds[own], values[own], first[own], last[own], starts[own], ends[own])
+    def numbers(self) -> PlacedNumbers:
+        return placed_numbers(code_points(self.text), self.offsets)
 
     def position(self, letter: int) -> int:
         """Return where a letter came from, in code points of the text."""

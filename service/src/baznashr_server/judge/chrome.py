@@ -131,6 +131,8 @@ def chrome_mask(text: str, canonical: Canonical, shingles: NDArray[np.uint32]) -
     """
     letters, offsets = canonical
     found = find_phrases(letters, shingles, *phrases())
+    if not found.size:
+        return None
     mentioned = [role == END and _is_mentioned(text, canonical, start) for start, _, role in found.tolist()]
     found = found[~np.array(mentioned, np.bool_)]
     if not found.size:

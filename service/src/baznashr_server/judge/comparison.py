@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from baznashr_server.judge.align import overlap
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.cover_kernel import COVER, LEAD, cover_kernel, longest_kernel
 from baznashr_server.judge.number_diff import NumberDiff, compare_numbers
+from baznashr_server.kernel import kernel
 from baznashr_server.sketch.shingles import SIZE
 
 EDGES = 0.9
@@ -36,7 +38,7 @@ class Cover(NamedTuple):
     """Share covered of its first 150 letters."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     judged: Body
     stored: Body
@@ -52,9 +54,13 @@ class Comparison:
     """The lesser of the shares of both texts that are covered, boilerplate included."""
     runs: Runs
     """int64[r, 3]: start in the judged text, start in the stored text, length, in letters; by stored position."""
-    numbers: NumberDiff
     edges_only: bool
     """Whether nearly all that is shared stands at the very start of both texts, or at the very end of both."""
+
+    @cached_property
+    def numbers(self) -> NumberDiff:
+        """The numbers that stand in one place of both texts, and whether they differ."""
+        return compare_numbers(self.judged, self.stored, self.runs)
 
     @property
     def shared_line(self) -> float:
@@ -104,28 +110,43 @@ def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask
         longest_run=longest_kernel(runs, judged_mask),
         common_share=min(judged_share, stored_share),
         runs=runs,
-        numbers=compare_numbers(judged, stored, runs),
         edges_only=0 < EDGES * most <= edges,
     )
 
 
+@kernel
+def _span_kernel(runs, offsets, other_offsets):  # type: ignore[no-untyped-def]
+    """Return int64[s, 4]: starts and ends of the spans of *runs* in code points of both texts, ascending."""
+    long = runs[runs[:, 2] >= COVER]
+    spans = np.empty((long.shape[0], 4), np.int64)
+    count = 0
+    # Stable: runs of one start stay in order of their places in the second text.
+    for at in np.argsort(long[:, 0], kind="mergesort"):
+        start, other, length = long[at]
+        end, other_end = start + length, other + length
+        last_end, last_other_end = (spans[count - 1, 1], spans[count - 1, 3]) if count else (np.int64(0), np.int64(0))
+        if count and -SIZE < start - last_end <= SPAN_GAP and -SIZE < other - last_other_end <= SPAN_GAP:
+            spans[count - 1, 1], spans[count - 1, 3] = end, other_end
+        elif end > last_end:
+            # Stored stretches may be held against the same judged letters twice; the later one yields.
+            cut = max(0, last_end - start)
+            spans[count, 0], spans[count, 1], spans[count, 2], spans[count, 3] = (
+                start + cut,
+                end,
+                other + cut,
+                other_end,
+            )
+            count += 1
+    for s in range(count):
+        spans[s, 0], spans[s, 1] = offsets[spans[s, 0]], offsets[spans[s, 1] - 1] + 1
+        spans[s, 2], spans[s, 3] = other_offsets[spans[s, 2]], other_offsets[spans[s, 3] - 1] + 1
+    return spans[:count]
+
+
 def matched_spans(comparison: Comparison) -> tuple[MatchedSpan, ...]:
     """Return the shared stretches in code points of both texts: ordered, those parted by a few letters merged."""
-    judged, stored = comparison.judged, comparison.stored
-    merged: list[list[int]] = []
-    for start, other, length in sorted(comparison.runs[comparison.runs[:, 2] >= COVER].tolist()):
-        end, other_end = start + length, other + length
-        last = merged[-1] if merged else [0, 0, 0, 0]
-        if merged and -SIZE < start - last[1] <= SPAN_GAP and -SIZE < other - last[3] <= SPAN_GAP:
-            last[1], last[3] = end, other_end
-        elif end > last[1]:
-            # Stored stretches may be held against the same judged letters twice; the later one yields.
-            cut = max(0, last[1] - start)
-            merged.append([start + cut, end, other + cut, other_end])
-    return tuple(
-        MatchedSpan(judged.position(a), judged.position(b - 1) + 1, stored.position(c), stored.position(d - 1) + 1)
-        for a, b, c, d in merged
-    )
+    found = _span_kernel(comparison.runs, comparison.judged.offsets, comparison.stored.offsets)
+    return tuple(MatchedSpan(*span) for span in found.tolist())
 
 
 def number_changes(comparison: Comparison, limit: int) -> tuple[NumberChange, ...]:

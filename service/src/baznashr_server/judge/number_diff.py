@@ -26,9 +26,5 @@ class NumberDiff(NamedTuple):
 
 def compare_numbers(judged: Body, stored: Body, runs: NDArray[np.int64]) -> NumberDiff:
     """Hold the numbers of two texts against each other along their shared *runs*."""
-    mine, theirs = (
-        (numbers.kinds, numbers.values, numbers.starts, numbers.ends) for numbers in (judged.numbers, stored.numbers)
-    )
     sizes = (judged.letters.size, stored.letters.size)
-    changed, respelled, same, unmatched = number_diff_kernel(runs, sizes, mine, theirs)
-    return NumberDiff(changed, int(respelled), int(same), int(unmatched))
+    return NumberDiff(*number_diff_kernel(runs, sizes, judged.numbers[:4], stored.numbers[:4]))

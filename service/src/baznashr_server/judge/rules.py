@@ -66,9 +66,11 @@ def judged_share(x: Comparison) -> float:
 
 
 def _has_other_facts(x: Comparison, t: Thresholds) -> bool:
+    # In this order: the numbers of two texts that have little in common are never read.
     broad = x.common_share >= t.template
-    inside = x.judged_cover.share >= 2 * t.template and changed_numbers(x) > 1
-    return changed_share(x) >= t.numbers_changed and (broad or inside)
+    if not broad and not (x.judged_cover.share >= 2 * t.template and changed_numbers(x) > 1):
+        return False
+    return changed_share(x) >= t.numbers_changed
 
 
 def _shares_only_edges(x: Comparison, _: Thresholds) -> bool:

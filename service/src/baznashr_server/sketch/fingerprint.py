@@ -1,4 +1,4 @@
-"""All that is computed from a text alone, in one pass of compiled code."""
+"""All that is computed from texts alone, by one call of compiled code for many."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from baznashr_server.kernel import kernel
 from baznashr_server.profile import FA_1, Profile
 from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
 from baznashr_server.sketch.passages import passage_kernel
-from baznashr_server.sketch.shingles import shingle_kernel
+from baznashr_server.sketch.shingles import shingle_kernel, shingle_sequence
 from baznashr_server.sketch.signature import permutations, signature_kernel
-from baznashr_server.text.canonical import Canonical, canonicalise
+from baznashr_server.text.canonical import Canonical, CanonicalTexts, canonicalise_all
 
 DIGEST_BYTES = 16
 
@@ -27,8 +27,6 @@ class Fingerprint:
     """uint32[m]: the canonical code points."""
     offsets: NDArray[np.uint32]
     """uint32[m], ascending: where each letter came from, in code points of the text."""
-    shingle_sequence: NDArray[np.uint32]
-    """uint32[max(0, m-7)]: the shingles in text order, repeats included."""
     signature: NDArray[np.uint32]
     """uint32[128]: MinHash values, as datasketch's `affine32` gives them."""
     passages: NDArray[np.uint64]
@@ -43,6 +41,11 @@ class Fingerprint:
         return Canonical(self.letters, self.offsets).text()
 
     @property
+    def shingle_sequence(self) -> NDArray[np.uint32]:
+        """uint32[max(0, m-7)]: the shingles in text order, repeats included."""
+        return shingle_sequence(self.letters)
+
+    @property
     def shingles(self) -> NDArray[np.uint32]:
         """The set of shingles: uint32[s], distinct, ascending."""
         return np.unique(self.shingle_sequence)
@@ -54,13 +57,27 @@ class Fingerprint:
 
 
 @kernel
-def sketch_kernel(letters, multipliers, increments):  # type: ignore[no-untyped-def]
-    """Return shingles, signature, passages and whether a passage repeats, from canonical letters."""
-    eights = hash_8_grams(letters)
-    shingles = shingle_kernel(eights)
-    signature = signature_kernel(shingles, multipliers, increments)
-    passages, repeats = passage_kernel(hash_24_grams(eights))
-    return shingles, signature, passages, repeats
+def sketch_kernel(letters, starts, sizes, multipliers, increments):  # type: ignore[no-untyped-def]
+    """Return what is computed of each of n texts from its canonical letters.
+
+    Returns:
+        Signatures uint32[n, num_perm]; the passages of all texts uint64[p]; where those of each end, int64[n]; and
+        whether one of its passages occurs twice, bool[n].
+    """
+    n = sizes.size
+    signatures = np.empty((n, multipliers.size), np.uint32)
+    passages = np.empty(sizes.sum(), np.uint64)
+    ends = np.empty(n, np.int64)
+    repeats = np.empty(n, np.bool_)
+    end = 0
+    for t in range(n):
+        eights = hash_8_grams(letters[starts[t] : starts[t] + sizes[t]])
+        signatures[t] = signature_kernel(shingle_kernel(eights), multipliers, increments)
+        own, repeats[t] = passage_kernel(hash_24_grams(eights))
+        passages[end : end + own.size] = own
+        end += own.size
+        ends[t] = end
+    return signatures, passages[:end].copy(), ends, repeats
 
 
 def digest_of(canonical: Canonical) -> bytes:
@@ -70,12 +87,18 @@ def digest_of(canonical: Canonical) -> bytes:
 
 def fingerprint(text: str, profile: Profile = FA_1) -> Fingerprint:
     """Return the fingerprint of *text*. Total: any `str` has one, also one without letters."""
-    return fingerprint_of(canonicalise(text), profile)
+    return fingerprints_of(canonicalise_all([text]), profile)[0]
 
 
-def fingerprint_of(canonical: Canonical, profile: Profile = FA_1) -> Fingerprint:
-    """Return the fingerprint of a text whose canonical form is at hand."""
-    shingles, signature, passages, repeats = sketch_kernel(canonical.letters, *permutations(profile.seed))
-    return Fingerprint(
-        canonical.letters, canonical.offsets, shingles, signature, passages, repeats, digest_of(canonical)
+def fingerprints_of(texts: CanonicalTexts, profile: Profile = FA_1) -> list[Fingerprint]:
+    """Return the fingerprints of texts whose canonical forms are at hand, by one call of compiled code."""
+    signatures, passages, ends, repeats = sketch_kernel(
+        texts.letters, texts.starts, texts.sizes, *permutations(profile.seed)
     )
+    made = []
+    start = 0
+    for t, (end, repeated) in enumerate(zip(ends.tolist(), repeats.tolist(), strict=True)):
+        canonical = texts.of(t)
+        made.append(Fingerprint(*canonical, signatures[t], passages[start:end], repeated, digest_of(canonical)))
+        start = end
+    return made

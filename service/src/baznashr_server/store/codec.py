@@ -19,12 +19,12 @@ LEVEL = 1
 _local = threading.local()
 
 
-def compress(text: str) -> bytes:
-    """Return *text* as a Zstandard frame of its UTF-8."""
+def compress(utf8: bytes) -> bytes:
+    """Return a text's UTF-8 as a Zstandard frame."""
     compressor = getattr(_local, "compressor", None)
     if compressor is None:
         compressor = _local.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
-    frame: bytes = compressor.compress(text.encode())
+    frame: bytes = compressor.compress(utf8)
     return frame
 
 

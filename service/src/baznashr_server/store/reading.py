@@ -68,13 +68,13 @@ class Moment:
             yield str(name)
 
     def document(self, corpus: int, document_id: str) -> DocumentRow | None:
-        names = ", ".join(field.name for field in fields(DocumentRow))
+        names = ", ".join(DocumentRow._fields)
         sql = f"SELECT {names} FROM documents WHERE corpus=? AND id=?"  # noqa: S608 - our own names
         return next((DocumentRow(*values) for values in self._rows(sql, (corpus, document_id))), None)  # type: ignore[arg-type]
 
     def documents(self, corpus: int) -> Iterator[DocumentRow]:
         """Yield the corpus's documents in order of arrival."""
-        names = ", ".join(field.name for field in fields(DocumentRow))
+        names = ", ".join(DocumentRow._fields)
         own = "SELECT row FROM documents WHERE corpus=?"
         for values in self._rows(f"SELECT {names} FROM documents WHERE row IN ({own}) ORDER BY row", (corpus,)):  # noqa: S608 - our own names
             yield DocumentRow(*values)  # type: ignore[arg-type]

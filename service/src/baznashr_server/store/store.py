@@ -1,146 +1,34 @@
-"""Reading and writing rows. One writer connection, one reader connection a thread."""
+"""The store: all that is read of a data folder's database, and all that is written to it."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, fields
-from operator import attrgetter
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple
 from typing import Any
-from weakref import WeakSet
 
 import apsw
 
-from baznashr.errors import StoreDamaged, Unavailable
-from baznashr_server.profile import Profile
-from baznashr_server.store import renewal
-from baznashr_server.store.folder import DataFolder
+from baznashr_server.store.database import DOCUMENT_COLUMNS, Database
 from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow
-from baznashr_server.store.schema import BUSY_WAIT_MS, DAMAGE, code_of, connect, prepare
+from baznashr_server.store.schema import BUSY_WAIT_MS
 
 ERASE_WAIT_MS = 20
 """How long the writer waits for readers that hold the log; a longer reader, such as a backup, is not waited for."""
-_DOCUMENT_COLUMNS = ", ".join(field.name for field in fields(DocumentRow))
-_INSERT_DOCUMENT = f"INSERT INTO documents({_DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(fields(DocumentRow)) - 1)})"
 _AGE = "published IS NULL, coalesce(published, arrived)"
 """The oldest first; documents of unknown publish time after all others."""
 _LONG_COLUMNS = ("id", "source", "title", "url", "labels", "text", "signature", "passages", "judgement")
 _SHORT_COLUMNS_BYTES = 80
 """Of the other columns and the row's header, some."""
-_DOCUMENT_VALUES = attrgetter(*(field.name for field in fields(DocumentRow)))
-_SELECT_DOCUMENT = f"SELECT {_DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
+_SELECT_DOCUMENT = f"SELECT {DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
 
 def _document(values: tuple[Any, ...] | None) -> DocumentRow | None:
     return None if values is None else DocumentRow(*values)
 
 
-class Store:
-    """The database of a data folder.
-
-    Reads inside a thread's open transaction see that transaction's writes, all others the last commit. Writes belong
-    to one thread at a time, between `begin` and `commit` or `rollback`.
-
-    Reads raise StoreDamaged where SQLite cannot read a page, or its checksum is wrong, and Unavailable where the
-    process has no file descriptor left for another connection.
-    """
-
-    def __init__(self, folder: DataFolder, *profiles: Profile) -> None:
-        """Open the store, which is under one of *profiles*; a new one comes under the first."""
-        self._path = folder.database
-        self.damage: str | None = None
-        """The first damage that a read has met."""
-        self._writer = connect(self._path, writable=True)
-        used = (
-            "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name='documents'), 0),"
-            " coalesce((SELECT max(cluster) FROM clusters), 0))"
-        )
-        try:
-            with self._naming_damage("the header"):
-                self.profile = prepare(self._writer, *profiles)
-                renewal.settle(self._writer)
-                self._last_row = int(self._writer.execute(used).get or 0)
-        except BaseException:
-            self._writer.close()
-            raise
-        self.log_is_to_be_erased = False
-        """Whether the log may still hold what was deleted."""
-        self._writing_thread: int | None = None
-        self._local = threading.local()
-        # Held weakly: a thread that ends takes its connection along.
-        self._readers: WeakSet[apsw.Connection] = WeakSet()
-        self._readers_lock = threading.Lock()
-
-    def close(self) -> None:
-        with self._readers_lock:
-            readers = list(self._readers)
-        for connection in readers:
-            connection.close()
-        self._writer.close()
-
-    @property
-    def connection(self) -> apsw.Connection:
-        """The writer's, for what is written beside the documents."""
-        return self._writer
-
-    def keep_log(self) -> None:
-        """Leave the log to the next start: after a failed sync what is read back from it may not be what is on disk."""
-        self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-
-    def begin(self) -> None:
-        self._writer.execute("BEGIN IMMEDIATE")
-        self._writing_thread = threading.get_ident()
-
-    def commit(self) -> None:
-        """Make the transaction durable: returns after the log was synced to disk."""
-        self._writer.execute("COMMIT")
-        self._writing_thread = None
-
-    def rollback(self) -> None:
-        self._writing_thread = None
-        if self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
-
-    def savepoint(self) -> None:
-        self._writer.execute("SAVEPOINT one")
-
-    def release_savepoint(self) -> None:
-        self._writer.execute("RELEASE one")
-
-    def rollback_to_savepoint(self) -> None:
-        self._writer.execute("ROLLBACK TO one; RELEASE one")
-
-    def _reader(self) -> apsw.Connection:
-        if self._writing_thread == threading.get_ident():
-            return self._writer
-        connection: apsw.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            try:
-                connection = self._local.connection = connect(self._path, writable=False)
-            except apsw.CantOpenError as error:
-                raise Unavailable("No file can be opened to read from the store.", reason="OVERLOADED") from error
-            with self._readers_lock:
-                self._readers.add(connection)
-        return connection
-
-    @contextmanager
-    def _naming_damage(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except DAMAGE as error:
-            found = f"{self._path}: {what} cannot be read ({code_of(error)})"
-            self.damage = self.damage or found
-            raise StoreDamaged(found, metadata={"what": what}) from error
-
-    def _rows(self, what: str, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-        """Return all rows of a query; *what* it reads is named where the read meets damage."""
-        with self._naming_damage(what):
-            return list(self._reader().execute(sql, values))
-
-    def _row(self, what: str, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        with self._naming_damage(what):
-            return self._reader().execute(sql, values).fetchone()
+class Store(Database):
+    """The rows of a data folder's database."""
 
     def corpora(self) -> list[CorpusRow]:
         rows = self._rows(
@@ -151,20 +39,20 @@ class Store:
         return [CorpusRow(c, n, w, bool(k), *rest) for c, n, w, k, *rest in rows]
 
     def insert_corpus(self, row: CorpusRow) -> int:
-        self._writer.execute("INSERT INTO corpora VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)", astuple(row)[1:])
+        self._change().execute("INSERT INTO corpora VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)", astuple(row)[1:])
         return self._writer.last_insert_rowid()
 
     def update_corpus(self, row: CorpusRow) -> None:
-        self._writer.execute(
+        self._change().execute(
             "UPDATE corpora SET window_days=?, policy=?, policy_revision=?, shadow_policy=? WHERE corpus=?",
             (row.window_days, row.policy, row.policy_revision, row.shadow_policy, row.corpus),
         )
 
     def drop_corpus(self, corpus: int) -> None:
         """Forget a corpus; its documents are left to `delete_dropped`."""
-        self._writer.execute("INSERT INTO dropped_corpora VALUES(?)", (corpus,))
+        self._change().execute("INSERT INTO dropped_corpora VALUES(?)", (corpus,))
         for table in ("overrides", "corpora"):
-            self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
+            self._change().execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
 
     def is_dropping(self) -> bool:
         """Return whether documents of dropped corpora are left."""
@@ -175,18 +63,13 @@ class Store:
         ((corpus,),) = self._rows("the dropped corpora", "SELECT min(corpus) FROM dropped_corpora")
         sql = "SELECT row, cluster FROM documents WHERE corpus=? LIMIT ?"
         found = self._rows("the documents of a dropped corpus", sql, (corpus, limit))
-        self._writer.executemany("DELETE FROM documents WHERE row=?", [(row,) for row, _ in found])
-        self._writer.executemany("DELETE FROM clusters WHERE cluster=?", {(cluster,) for _, cluster in found})
+        self._change().executemany("DELETE FROM documents WHERE row=?", [(row,) for row, _ in found])
+        self._change().executemany("DELETE FROM clusters WHERE cluster=?", {(cluster,) for _, cluster in found})
         self.log_is_to_be_erased = True
         if len(found) < limit:
             for table in ("clusters", "table_changes", "clocks", "dropped_corpora"):
-                self._writer.execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
+                self._change().execute(f"DELETE FROM {table} WHERE corpus=?", (corpus,))  # noqa: S608 - our own names
         return len(found)
-
-    @property
-    def last_row(self) -> int:
-        """The highest number given to a document or a cluster so far."""
-        return self._last_row
 
     def table_changes(self, corpus: int) -> int:
         """Return how often anything but a new document changed what belongs in the corpus's tables."""
@@ -196,12 +79,14 @@ class Store:
     def free_share(self) -> tuple[int, float]:
         """Return how many pages of the file are free, and their share of it."""
         with self._naming_damage("the list of free pages"):
-            free, pages = (int(self._writer.execute(f"PRAGMA {name}").get) for name in ("freelist_count", "page_count"))
+            free, pages = (
+                int(self._change().execute(f"PRAGMA {name}").get) for name in ("freelist_count", "page_count")
+            )
         return free, free / max(1, pages)
 
     def give_back(self, pages: int) -> None:
         """Give up to *pages* free pages back to the file system, at the next checkpoint."""
-        self._writer.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+        self._change().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
 
     def erase_log(self) -> None:
         """Write the log into the database and cut it to nothing; `log_is_to_be_erased` says where a reader held it.
@@ -217,27 +102,30 @@ class Store:
         finally:
             self._writer.set_busy_timeout(BUSY_WAIT_MS)
 
-    def next_row(self) -> int:
-        """Return a number for a document or a cluster, higher than any before it."""
-        self._last_row += 1
-        return self._last_row
-
     def insert_document(self, row: DocumentRow) -> None:
-        self._writer.execute(_INSERT_DOCUMENT, _DOCUMENT_VALUES(row))
+        """Insert a document whose id is free, before the next read or change of the transaction."""
+        self._new_documents.append(row)
 
     def delete_document(self, row: int) -> None:
-        self._writer.execute("DELETE FROM documents WHERE row=?", (row,))
+        self._change().execute("DELETE FROM documents WHERE row=?", (row,))
         self.log_is_to_be_erased = True
 
     def set_cluster(self, row: int, cluster: int) -> None:
-        self._writer.execute("UPDATE documents SET cluster=? WHERE row=?", (cluster, row))
+        self._change().execute("UPDATE documents SET cluster=? WHERE row=?", (cluster, row))
 
     def set_indexed(self, row: int, indexed: int) -> None:
-        self._writer.execute("UPDATE documents SET indexed=? WHERE row=?", (indexed, row))
+        self._change().execute("UPDATE documents SET indexed=? WHERE row=?", (indexed, row))
 
     def document(self, corpus: int, document_id: str) -> DocumentRow | None:
         sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND id=?"
         return _document(self._row(f"document {document_id!r}", sql, (corpus, document_id)))
+
+    def documents(self, corpus: int, ids: Sequence[str]) -> dict[str, DocumentRow]:
+        """Return those of the documents named by *ids* that are stored, by id."""
+        sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND id IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own names
+        found = self._rows("documents by their ids", sql, (corpus, json.dumps(ids))) if ids else []
+        rows = (DocumentRow(*values) for values in found)
+        return {row.id: row for row in rows}
 
     def document_at(self, row: int) -> DocumentRow | None:
         return _document(self._row(f"document row {row}", f"{_SELECT_DOCUMENT} WHERE row=?", (row,)))
@@ -259,7 +147,7 @@ class Store:
 
     def keep_clock(self, corpus: int, newest: int) -> None:
         """Remember how far a corpus's time has come, for when the document that tells is gone."""
-        self._writer.execute("INSERT OR REPLACE INTO clocks VALUES(?, ?)", (corpus, newest))
+        self._change().execute("INSERT OR REPLACE INTO clocks VALUES(?, ?)", (corpus, newest))
 
     def count_indexed(self, corpus: int, last: int) -> tuple[int, int]:
         """Return how many documents with rows up to *last* belong in the corpus's tables, and the newest one's row."""
@@ -287,15 +175,16 @@ class Store:
         return [DocumentRow(*values) for values in self._rows("the oldest documents", sql, (corpus, time, limit))]
 
     def insert_cluster(self, cluster: int, corpus: int, canonical: int) -> None:
-        self._writer.execute(
-            "INSERT INTO clusters(cluster, corpus, canonical) VALUES(?, ?, ?)", (cluster, corpus, canonical)
-        )
+        """Insert a cluster, before the next read or change of the transaction."""
+        self._new_clusters.append((cluster, corpus, canonical))
 
     def update_cluster(self, cluster: int, canonical: int, *, pinned: bool) -> None:
-        self._writer.execute("UPDATE clusters SET canonical=?, pinned=? WHERE cluster=?", (canonical, pinned, cluster))
+        self._change().execute(
+            "UPDATE clusters SET canonical=?, pinned=? WHERE cluster=?", (canonical, pinned, cluster)
+        )
 
     def delete_cluster(self, cluster: int) -> None:
-        self._writer.execute("DELETE FROM clusters WHERE cluster=?", (cluster,))
+        self._change().execute("DELETE FROM clusters WHERE cluster=?", (cluster,))
 
     def cluster(self, cluster: int) -> ClusterRow | None:
         sql = "SELECT cluster, corpus, canonical, pinned FROM clusters WHERE cluster=?"
@@ -351,12 +240,18 @@ class Store:
         return round(documents * ((mean or 0) + _SHORT_COLUMNS_BYTES))
 
     def put_override(self, row: OverrideRow) -> None:
-        self._writer.execute("INSERT OR REPLACE INTO overrides VALUES(?, ?, ?, ?, ?, ?)", astuple(row))
+        self._change().execute("INSERT OR REPLACE INTO overrides VALUES(?, ?, ?, ?, ?, ?)", astuple(row))
 
     def override(self, corpus: int, document_id: str) -> OverrideRow | None:
         sql = "SELECT * FROM overrides WHERE corpus=? AND document_id=?"
         values = self._row(f"the override of {document_id!r}", sql, (corpus, document_id))
         return OverrideRow(*values) if values else None
+
+    def overrides_of(self, corpus: int, ids: Sequence[str]) -> dict[str, OverrideRow]:
+        """Return the overrides of the documents named by *ids*, by id."""
+        sql = "SELECT * FROM overrides WHERE corpus=? AND document_id IN (SELECT value FROM json_each(?))"
+        found = self._rows("overrides by their ids", sql, (corpus, json.dumps(ids))) if ids else []
+        return {row.document_id: row for row in (OverrideRow(*values) for values in found)}
 
     def overrides(self, corpus: int) -> list[OverrideRow]:
         sql = "SELECT * FROM overrides WHERE corpus=? ORDER BY created, document_id"

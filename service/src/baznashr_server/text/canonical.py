@@ -7,6 +7,8 @@ vanish) and invariant under whatever only moves spaces, marks and punctuation. T
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from baznashr_server.kernel import kernel
 
 U32 = NDArray[np.uint32]
+I64 = NDArray[np.int64]
 
 CODE_SPACE = 0x110000
 EXPANDS = 0x80000000
@@ -40,6 +43,29 @@ class Canonical(NamedTuple):
 
     def text(self) -> str:
         return self.letters.astype("<u4").tobytes().decode("utf-32-le")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CanonicalTexts:
+    """The canonical forms of n texts in shared arrays: that of text t is `letters[starts[t]:starts[t] + sizes[t]]`."""
+
+    codes: U32
+    """uint32[c]: the code points of all texts, one after the other."""
+    code_starts: I64
+    """int64[n+1]: where the code points of each text start, and where the last one's end."""
+    letters: U32
+    offsets: U32
+    """The position in its own text that each letter came from, in code points."""
+    starts: I64
+    """int64[n]"""
+    sizes: I64
+    """int64[n]: letters of each."""
+
+    def of(self, t: int) -> Canonical:
+        """Return the canonical form of text *t*, as views."""
+        start = int(self.starts[t])
+        end = start + int(self.sizes[t])
+        return Canonical(self.letters[start:end], self.offsets[start:end])
 
 
 def _jamo(syllable: int) -> list[int]:
@@ -105,6 +131,18 @@ def canonical_kernel(codes, single, expansions, letters, offsets):  # type: igno
     return count
 
 
+@kernel
+def _canonicalise_each(codes, code_starts, single, expansions, starts, letters, offsets, sizes):  # type: ignore[no-untyped-def]
+    """Write the canonical form of each text to its place, and its size; return whether each had room."""
+    fits = True
+    for t in range(sizes.size):
+        begin, end = starts[t], starts[t + 1]
+        text = codes[code_starts[t] : code_starts[t + 1]]
+        sizes[t] = canonical_kernel(text, single, expansions, letters[begin:end], offsets[begin:end])
+        fits = fits and sizes[t] <= end - begin
+    return fits
+
+
 def code_points(text: str) -> U32:
     """Return the code points of *text* as uint32[n], lone surrogates included."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -120,3 +158,17 @@ def canonicalise(text: str) -> Canonical:
         if count <= room:
             return Canonical(letters[:count], offsets[:count])
         room = count
+
+
+def canonicalise_all(texts: Sequence[str]) -> CanonicalTexts:
+    """Return the canonical forms of *texts*, by one call of compiled code."""
+    codes = code_points("".join(texts))
+    code_starts = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=code_starts[1:])
+    starts, sizes = code_starts, np.empty(len(texts), np.int64)
+    while True:
+        letters, offsets = np.empty(starts[-1], np.uint32), np.empty(starts[-1], np.uint32)
+        if _canonicalise_each(codes, code_starts, *table(), starts, letters, offsets, sizes):
+            return CanonicalTexts(codes, code_starts, letters, offsets, starts[:-1], sizes)
+        rooms = np.maximum(sizes, np.diff(starts))
+        starts = np.concatenate(([0], np.cumsum(rooms)))

@@ -23,11 +23,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr_server.kernel import kernel
 from baznashr_server.text.canonical import U32, code_points
 from baznashr_server.text.number_kernel import EXPONENT_BIAS, EXPONENT_BITS, MONTH_KIND, WEEKDAY_KIND, scan_numbers
 from baznashr_server.text.number_words import MONTH_NAMES, vocabulary
@@ -51,6 +52,19 @@ class Number:
     """Exclusive."""
 
 
+class PlacedNumbers(NamedTuple):
+    """Numbers among the letters of a text; arrays of one length, in text order."""
+
+    kinds: NDArray[np.uint8]
+    values: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    """In letters."""
+    ends: NDArray[np.int64]
+    text_starts: NDArray[np.uint32]
+    """In code points of the text."""
+    text_ends: NDArray[np.uint32]
+
+
 def number_arrays(
     codes: U32,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]:
@@ -63,6 +77,29 @@ def number_arrays(
     arrays: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]
     arrays = scan_numbers(codes, *vocabulary())
     return arrays
+
+
+@kernel
+def _scan_and_place(codes, offsets, fold, keys, entries):  # type: ignore[no-untyped-def]
+    kinds, values, starts, ends = scan_numbers(codes, fold, keys, entries)
+    firsts, lasts = np.empty(starts.size, np.int64), np.empty(starts.size, np.int64)
+    count = 0
+    for i in range(starts.size):
+        first, last = np.searchsorted(offsets, starts[i]), np.searchsorted(offsets, ends[i])
+        if last > first:
+            kinds[count], values[count], starts[count], ends[count] = kinds[i], values[i], starts[i], ends[i]
+            firsts[count], lasts[count] = first, last
+            count += 1
+    return kinds[:count], values[:count], firsts[:count], lasts[:count], starts[:count], ends[:count]
+
+
+def placed_numbers(codes: U32, offsets: U32) -> PlacedNumbers:
+    """Return the numbers in *codes*, as `number_arrays` does, that have any of the letters with *offsets*.
+
+    Args:
+        offsets: uint32[m], ascending: the place of each letter in *codes*.
+    """
+    return PlacedNumbers(*_scan_and_place(codes, offsets, *vocabulary()))
 
 
 def as_decimal(value: int) -> Decimal | None:

@@ -1,0 +1,106 @@
+"""What is asked of the tables, and what they answer: many texts at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baznashr_server.index.bands import BANDS, band_keys_of_each
+from baznashr_server.index.columns import source_key
+from baznashr_server.sketch.fingerprint import Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    row: int
+    estimate: float
+    """Jaccard similarity as the signatures' low bytes tell it; its standard error is below 0.05."""
+    passages: int
+    """Fingerprints in common that are not boilerplate."""
+
+
+class Query(NamedTuple):
+    fingerprint: Fingerprint
+    source: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """What the tables said of several texts, and what it takes to see whether they would say the same again."""
+
+    candidates: list[list[Candidate]]
+    """By text; best first."""
+    since: int
+    """Documents entered later were not seen."""
+    removals: int
+    """Documents taken out before."""
+    keys: NDArray[np.uint64]
+    """uint64[k]: digest key, band keys and passages of each text."""
+    tested: NDArray[np.bool_]
+    """bool[k]: those by which another document could be found; not so passages that are boilerplate."""
+    ends: NDArray[np.int64]
+    """int64[n]: where the keys of each text end."""
+
+    def is_telling(self, t: int) -> bool:
+        """Whether no passage of text *t* is boilerplate."""
+        return bool(self.tested[self.ends[t - 1] if t else 0 : self.ends[t]].all())
+
+
+class Texts(NamedTuple):
+    """What the kernel looks up, of n texts."""
+
+    signatures: NDArray[np.uint32]
+    digests: NDArray[np.uint64]
+    band_keys: NDArray[np.uint64]
+    passages: NDArray[np.uint64]
+    ends: NDArray[np.int64]
+    letters: NDArray[np.int64]
+    sources: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, queries: Sequence[Query]) -> Self:
+        made = [query.fingerprint for query in queries]
+        signatures = np.array([one.signature for one in made])
+        return cls(
+            signatures,
+            np.frombuffer(b"".join(one.digest_bytes for one in made), np.uint64).reshape(-1, 2),
+            band_keys_of_each(signatures),
+            np.concatenate([one.passages for one in made]),
+            np.cumsum([one.passages.size for one in made]),
+            np.array([one.letters.size for one in made]),
+            np.array([source_key(query.source) for query in queries]),
+        )
+
+    def part(self, first: int, end: int) -> tuple[Texts, int, int]:
+        """Return some of the texts, and where their passages start and end among all."""
+        start = int(self.ends[first - 1]) if first else 0
+        ends = self.ends[first:end]
+        some = Texts(
+            self.signatures[first:end],
+            self.digests[first:end],
+            self.band_keys[first:end],
+            self.passages[start : ends[-1]],
+            ends - start,
+            self.letters[first:end],
+            self.sources[first:end],
+        )
+        return some, start, int(ends[-1])
+
+    def keys(self, telling: NDArray[np.bool_]) -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]:
+        """Return each text's digest key, band keys and passages in a row, which of them count, and where they end."""
+        fixed = 1 + BANDS
+        numbers = np.arange(1, len(self.ends) + 1)
+        ends = self.ends + fixed * numbers
+        sizes = np.diff(self.ends, prepend=0)
+        keys, tested = np.empty(ends[-1], np.uint64), np.ones(ends[-1], np.bool_)
+        starts = ends - sizes - fixed
+        keys[starts] = self.digests[:, 0]
+        keys[starts[:, np.newaxis] + np.arange(1, fixed)] = self.band_keys
+        places = np.arange(self.passages.size) + np.repeat(fixed * numbers, sizes)
+        keys[places] = self.passages
+        tested[places] = telling
+        return keys, tested, ends

@@ -1,0 +1,87 @@
+"""Which of many texts may repeat themselves, so that the search itself is spared for the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baznashr_server.judge.repetition import HEAD_LINES, MAX_HEADLINE, MIN_HEADLINE
+from baznashr_server.kernel import kernel
+from baznashr_server.text.canonical import CanonicalTexts
+
+NEWLINE = np.uint32(10)
+
+
+@kernel
+def _are_equal(letters, i, j, length):  # type: ignore[no-untyped-def]
+    for k in range(length):  # noqa: SIM110 - Numba compiles the loop better than a generator
+        if letters[i + k] != letters[j + k]:
+            return False
+    return True
+
+
+@kernel
+def _doubles_a_line(codes, letters, offsets):  # type: ignore[no-untyped-def]
+    """Whether one of the first lines with letters is as long as a headline and equals the line before it."""
+    before, start, lines = 0, 0, 0
+    at = 0
+    for i in range(codes.size + 1):
+        if i < codes.size and codes[i] != NEWLINE:
+            continue
+        while at < letters.size and offsets[at] < i:
+            at += 1
+        size = at - start
+        if size == 0:
+            continue
+        if MIN_HEADLINE <= size <= MAX_HEADLINE and start - before == size and _are_equal(letters, before, start, size):
+            return True
+        before, start = start, at
+        lines += 1
+        if lines > HEAD_LINES:
+            break
+    return False
+
+
+@kernel
+def _holds_twice(letters, title):  # type: ignore[no-untyped-def]
+    """Whether *title* stands in *letters* twice."""
+    found = 0
+    if title.size < MIN_HEADLINE:
+        return False
+    for i in range(letters.size - title.size + 1):
+        if letters[i] != title[0] or letters[i + 1] != title[1]:
+            continue
+        same = True
+        for k in range(2, title.size):
+            if letters[i + k] != title[k]:
+                same = False
+                break
+        found += same
+        if found > 1:
+            return True
+    return False
+
+
+@kernel
+def _may_repeat(codes, code_starts, letters, offsets, starts, sizes, titles, title_starts, title_sizes, found):  # type: ignore[no-untyped-def]
+    for t in range(found.size):
+        if found[t]:
+            continue
+        begin, end = starts[t], starts[t] + sizes[t]
+        own = letters[begin:end]
+        title = titles[title_starts[t] : title_starts[t] + title_sizes[t]]
+        text = codes[code_starts[t] : code_starts[t + 1]]
+        found[t] = _doubles_a_line(text, own, offsets[begin:end]) or _holds_twice(own, title)
+
+
+def may_repeat(texts: CanonicalTexts, titles: CanonicalTexts, repeated: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return bool[n]: the texts in which `find_repetition` may find something; in the others it finds nothing.
+
+    Args:
+        titles: The n headlines, empty where unknown.
+        repeated: bool[n], whether one of the text's passages occurs twice.
+    """
+    found = repeated.copy()
+    own = (texts.codes, texts.code_starts, texts.letters, texts.offsets, texts.starts, texts.sizes)
+    _may_repeat(*own, titles.letters, titles.starts, titles.sizes, found)
+    return found

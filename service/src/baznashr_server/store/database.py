@@ -1,0 +1,166 @@
+"""The connections to the database, and the open transaction: one writer, one reader a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
+
+import apsw
+
+from baznashr.errors import StoreDamaged, Unavailable
+from baznashr_server import failpoints
+from baznashr_server.profile import Profile
+from baznashr_server.store import renewal
+from baznashr_server.store.folder import DataFolder
+from baznashr_server.store.rows import DocumentRow
+from baznashr_server.store.schema import DAMAGE, code_of, connect, prepare
+
+DOCUMENT_COLUMNS = ", ".join(DocumentRow._fields)
+_INSERT_DOCUMENT = f"INSERT INTO documents({DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(DocumentRow._fields) - 1)})"
+
+
+class Database:
+    """What a store is read and written through.
+
+    Reads inside a thread's open transaction see that transaction's writes, all others the last commit. Writes belong
+    to one thread at a time, between `begin` and `commit` or `rollback`.
+
+    Reads raise StoreDamaged where SQLite cannot read a page, or its checksum is wrong, and Unavailable where the
+    process has no file descriptor left for another connection.
+    """
+
+    def __init__(self, folder: DataFolder, *profiles: Profile) -> None:
+        """Open the store, which is under one of *profiles*; a new one comes under the first."""
+        self._path = folder.database
+        self.damage: str | None = None
+        """The first damage that a read has met."""
+        self._writer = connect(self._path, writable=True)
+        used = (
+            "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name='documents'), 0),"
+            " coalesce((SELECT max(cluster) FROM clusters), 0))"
+        )
+        try:
+            with self._naming_damage("the header"):
+                self.profile = prepare(self._writer, *profiles)
+                renewal.settle(self._writer)
+                self._last_row = int(self._writer.execute(used).get or 0)
+        except BaseException:
+            self._writer.close()
+            raise
+        self.log_is_to_be_erased = False
+        """Whether the log may still hold what was deleted."""
+        self._writing_thread: int | None = None
+        self._new_documents: list[DocumentRow] = []
+        self._new_clusters: list[tuple[int, int, int]] = []
+        """Rows of the open transaction that are inserted, many at a time, before anything else is read or changed."""
+        self._local = threading.local()
+        # Held weakly: a thread that ends takes its connection along.
+        self._readers: WeakSet[apsw.Connection] = WeakSet()
+        self._readers_lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._readers_lock:
+            readers = list(self._readers)
+        for connection in readers:
+            connection.close()
+        self._writer.close()
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """The writer's, for what is written beside the documents."""
+        return self._change()
+
+    def keep_log(self) -> None:
+        """Leave the log to the next start: after a failed sync what is read back from it may not be what is on disk."""
+        self._writer.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
+    def begin(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        self._writing_thread = threading.get_ident()
+
+    def commit(self) -> None:
+        """Make the transaction durable: returns after the log was synced to disk."""
+        self._change().execute("COMMIT")
+        self._writing_thread = None
+
+    def rollback(self) -> None:
+        self._forget_inserts()
+        self._writing_thread = None
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def savepoint(self) -> None:
+        self._change().execute("SAVEPOINT one")
+
+    def release_savepoint(self) -> None:
+        self._writer.execute("RELEASE one")
+
+    def rollback_to_savepoint(self) -> None:
+        self._forget_inserts()
+        self._writer.execute("ROLLBACK TO one; RELEASE one")
+
+    def _change(self) -> apsw.Connection:
+        """Return the writer's connection with all rows inserted that were to be."""
+        if self._new_documents:
+            documents, self._new_documents = self._new_documents, []
+            self._writer.executemany(_INSERT_DOCUMENT, documents)
+            failpoints.reach("after_insert")
+        if self._new_clusters:
+            clusters, self._new_clusters = self._new_clusters, []
+            self._writer.executemany("INSERT INTO clusters(cluster, corpus, canonical) VALUES(?, ?, ?)", clusters)
+        return self._writer
+
+    def _forget_inserts(self) -> None:
+        self._new_documents, self._new_clusters = [], []
+
+    def _reader(self) -> apsw.Connection:
+        if self._writing_thread == threading.get_ident():
+            return self._change()
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            try:
+                connection = self._local.connection = connect(self._path, writable=False)
+            except apsw.CantOpenError as error:
+                raise Unavailable("No file can be opened to read from the store.", reason="OVERLOADED") from error
+            with self._readers_lock:
+                self._readers.add(connection)
+        return connection
+
+    @contextmanager
+    def _naming_damage(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except DAMAGE as error:
+            raise self._damaged(what, error) from error
+
+    def _damaged(self, what: str, error: apsw.Error) -> StoreDamaged:
+        """Take note of damage, and return what to tell of it."""
+        found = f"{self._path}: {what} cannot be read ({code_of(error)})"
+        self.damage = self.damage or found
+        return StoreDamaged(found, metadata={"what": what})
+
+    def _rows(self, what: str, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; *what* it reads is named where the read meets damage."""
+        try:
+            return list(self._reader().execute(sql, values))
+        except DAMAGE as error:
+            raise self._damaged(what, error) from error
+
+    def _row(self, what: str, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        try:
+            return self._reader().execute(sql, values).fetchone()
+        except DAMAGE as error:
+            raise self._damaged(what, error) from error
+
+    def next_row(self) -> int:
+        """Return a number for a document or a cluster, higher than any before it."""
+        self._last_row += 1
+        return self._last_row
+
+    @property
+    def last_row(self) -> int:
+        """The highest number given to a document or a cluster so far."""
+        return self._last_row
