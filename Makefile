@@ -29,6 +29,19 @@ test: setup ## Run the tests
 crash: setup ## Kill, starve and race the server and the engine, in the long form (half an hour)
 	@$(BIN)/pytest --long tests/crash tests/race tests/property $(ARGS)
 
+.PHONY: fuzz
+fuzz: setup ## Fuzz the wire decoder, the validators and a server; FUZZ_EXAMPLES=20000 of each by default (minutes)
+	@$(BIN)/pytest --long --timeout 0 tests/property/test_fuzz.py $(ARGS)
+
+.PHONY: audit
+audit: ## Ask whether a vulnerability is known of any dependency; status 75 where the sources cannot be reached
+	@tooling/setup.sh audit
+	@$(BIN)/python tooling/audit.py
+
+.PHONY: dashboard
+dashboard: setup ## Draw docs/dashboard.png: every panel, from a real server under load, by a real Prometheus
+	@PYTHONPATH=. $(BIN)/python tooling/draw_dashboard.py $(ARGS)
+
 .PHONY: soak
 soak: ## Stream a million articles through a 30-day window and record whether anything grows (hours)
 	@tooling/setup.sh bench
