@@ -1,4 +1,4 @@
-"""What metrics, logs, tokens and TLS cost: the same batches, sent in turn to servers with and without them."""
+"""What metrics, logs, tokens, TLS and traces cost: the same batches, sent in turn to servers with and without them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import batched
 from pathlib import Path
 from statistics import median
@@ -21,6 +23,10 @@ from typing import Any
 import grpc
 import grpc.aio
 import numpy as np
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from baznashr import Document
 from baznashr.v1 import ingest_service_pb2, ingest_service_pb2_grpc
@@ -46,6 +52,8 @@ BATCHES = 8
 WARM_ROUNDS = 2
 ALLOWED = 0.10
 """Share of the throughput that metrics, logs and tokens may cost."""
+TRACES_MORE = 0.05
+"""Share of CPU that traces of every hundredth call may cost beside that."""
 TOKENS = 8
 BARE = "bare"
 METADATA = (("authorization", f"Bearer token-{0:040}"),)
@@ -86,7 +94,29 @@ def with_tokens(folder: Path) -> list[str]:
     return ["--tokens", str(file), "--metrics", "127.0.0.1:0"]
 
 
-ARMS: dict[str, Flags | None] = {BARE: None, "metrics + logs + tokens": with_tokens}
+def with_traces(folder: Path) -> list[str]:
+    """Return those of a server that also sends the spans of every hundredth call to a collector."""
+    return [*with_tokens(folder), "--traces", f"http://{collector()}", "--trace-ratio", "0.01"]
+
+
+@cache
+def collector() -> str:
+    """Start to take spans in this process, and return the address; they are read and thrown away."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    take = grpc.unary_unary_rpc_method_handler(
+        lambda _, __: ExportTraceServiceResponse(),
+        ExportTraceServiceRequest.FromString,
+        ExportTraceServiceResponse.SerializeToString,
+    )
+    name = "opentelemetry.proto.collector.trace.v1.TraceService"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"Export": take}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return f"127.0.0.1:{port}"
+
+
+PROTECTED, TRACED = "metrics + logs + tokens", "the same + traces of 1 %"
+ARMS: dict[str, Flags | None] = {BARE: None, PROTECTED: with_tokens, TRACED: with_traces}
 """What is compared, by the flags of the server; None is the bare one."""
 
 
@@ -191,7 +221,10 @@ def run(options: Options) -> Report:
         each = sum(arm.cpus) * 1e6 / (documents * len(arm.cpus))
         shown = [f"{100 * share:+.1f} %" for share in (wall, low, high, cpu)] if arm is not bare else ["-"] * 4
         rows.append([name, round(documents / median(arm.walls)), each, *shown])
-        if arm is not bare:
+        if name == TRACED:
+            more = total_cost(arm.cpus, arms[PROTECTED].cpus)
+            bars.append(Bar(f"{name}: share of processor time added to that", more, TRACES_MORE, at_least=False))
+        elif arm is not bare:
             bars += [
                 Bar(f"{name}: share of batch throughput lost", wall / (1 + wall), ALLOWED, at_least=False),
                 Bar(f"{name}: share of the server's processor time added", cpu, ALLOWED, at_least=False),
@@ -199,7 +232,7 @@ def run(options: Options) -> Report:
     columns = ["", "documents/s", "server CPU µs", "time of a round", "95 % from", "to", "CPU beside bare"]
     table = Table("Batches of 64, two in flight", columns, rows).noted(NOTES)
     line = f"generated (seed {options.seed}), about 2,000 characters each; {len(bare.walls)} rounds of {documents}"
-    return Report("overhead", "What metrics, logs and tokens cost", line, [table], bars)
+    return Report("overhead", "What metrics, logs, tokens and traces cost", line, [table], bars)
 
 
 NOTES = """\
@@ -207,7 +240,8 @@ All servers run at once and get the same documents in rounds that take turns, in
 that what else the machine does falls on all alike. The share is the median over the rounds of each round's time \
 beside the bare server's in the same round; its interval is a bootstrap over rounds.
 The bare server is the same code without the interceptors for metrics, logs and tokens, without the engine's observer, \
-and without a metrics port. The other is `baznashr-server serve` as it is, with eight tokens and a quota.
+and without a metrics port. The others are `baznashr-server serve` as it is, with eight tokens and a quota; the last \
+sends the spans of every hundredth call to a collector in the benchmark's own process.
 CPU is the kernel's count of the server process, in ticks of 10 ms, summed over all rounds. It feels other work on \
 the machine far less than times do."""
 

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -26,6 +27,8 @@ MANIFESTS = [
     for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))
 ]
 DROP_IN = DEPLOY / "systemd" / "network.conf"
+OTHERS_KINDS = {"Kustomization", "ServiceMonitor"}
+"""Of tools beside Kubernetes, which has no schema of theirs."""
 analyze = shutil.which("systemd-analyze")
 
 
@@ -49,6 +52,15 @@ def dockerfile() -> str:
 def settings_named(flags: list[str]) -> set[str]:
     """Return the names of the settings that *flags* set."""
     return {flag.removeprefix("--").partition("=")[0].replace("-", "_") for flag in flags}
+
+
+@pytest.mark.parametrize(
+    "named", [each for each in MANIFESTS if each["kind"] not in OTHERS_KINDS], ids=lambda m: m["kind"]
+)
+@pytest.mark.parametrize("release", ["1.30", "1.37"])
+def test_manifests_are_of_kubernetes_schemas(named: dict[str, Any], release: str) -> None:
+    """An old and a new release know each kind and field, and no field is one that they do not know."""
+    assert kubernetes_validate.validate(named, release, strict=True)
 
 
 def test_every_yaml_file_is_one() -> None:
