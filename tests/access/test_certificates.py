@@ -3,15 +3,22 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import NameOID
 
 from baznashr_server.access.certificates import read_certificates
 from baznashr_server.access.files import AccessError
@@ -56,6 +63,49 @@ def test_mistakes_are_named(tmp_path: Path, authority: Authority) -> None:
         with pytest.raises(AccessError) as refused:
             read_certificates(*files)
         assert said in str(refused.value)
+
+
+def self_signed(folder: Path, key: CertificateIssuerPrivateKeyTypes, *, starts_in: timedelta) -> tuple[Path, Path]:
+    """Write a certificate of the key for itself, and the key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    start = datetime.now(UTC) + starts_in
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=9))
+    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    chain, file = folder / "self.pem", folder / "self.key"
+    chain.write_bytes(builder.sign(key, algorithm).public_bytes(Encoding.PEM))
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return chain, file
+
+
+@pytest.mark.parametrize(
+    ("key", "is_served"),
+    [
+        (ec.generate_private_key(ec.SECP256R1()), True),
+        (ec.generate_private_key(ec.SECP384R1()), True),
+        (ec.generate_private_key(ec.SECP521R1()), False),
+        (ed25519.Ed25519PrivateKey.generate(), False),
+        (rsa.generate_private_key(65537, 2048), True),
+        (rsa.generate_private_key(65537, 1024), False),
+    ],
+    ids=["P-256", "P-384", "P-521", "Ed25519", "RSA 2048", "RSA 1024"],
+)
+def test_keys_that_grpc_cannot_serve_with_are_refused(
+    tmp_path: Path, key: CertificateIssuerPrivateKeyTypes, is_served: bool
+) -> None:
+    """With Ed25519 and P-521 gRPC would listen and fail every handshake; short RSA keys are no protection."""
+    chain, file = self_signed(tmp_path, key, starts_in=timedelta(days=-1))
+    if is_served:
+        read_certificates(chain, file, None)
+    else:
+        with pytest.raises(AccessError, match=r"self\.key is of a kind that gRPC cannot serve with"):
+            read_certificates(chain, file, None)
+
+
+def test_a_certificate_of_tomorrow_is_refused(tmp_path: Path) -> None:
+    """Clients would refuse it, so it is told beforehand."""
+    chain, file = self_signed(tmp_path, ec.generate_private_key(ec.SECP256R1()), starts_in=timedelta(days=1))
+    with pytest.raises(AccessError, match=r"self\.pem is valid only from"):
+        read_certificates(chain, file, None)
 
 
 def check_config(*flags: object) -> subprocess.CompletedProcess[str]:

@@ -7,9 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from baznashr_server.access.files import AccessError, read
+
+_MIN_RSA_BITS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +33,49 @@ def read_certificates(chain: Path, key: Path, client_ca: Path | None) -> Certifi
     """Read and check the files.
 
     Raises:
-        AccessError: A file is missing, unreadable or holds something else, the key is another certificate's or needs
-            a password, or the certificate has expired.
+        AccessError: A file is missing, unreadable or holds something else; the key is another certificate's, needs a
+            password, or is of a kind that gRPC cannot serve with; or the certificate is not valid now.
     """
-    shown = _certificates(chain)
-    private = read(key)
+    public_part, private, authority = read(chain), read(key), read(client_ca) if client_ca else None
+    shown = _certificates(public_part, chain)
     try:
         public = load_pem_private_key(private, password=None).public_key()
     except TypeError:
         raise AccessError(
             f"{key} is encrypted: give a key without a password, in a file that only you can read"
         ) from None
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise AccessError(f"{key} holds no private key in PEM") from None
+    if not _is_served(public):
+        raise AccessError(
+            f"{key} is of a kind that gRPC cannot serve with: take EC P-256 or P-384, or RSA of 2048 bits"
+        )
     if _bytes_of(public) != _bytes_of(shown[0].public_key()):
         raise AccessError(f"{key} is not the key of the first certificate in {chain}")
+    now = datetime.now(UTC)
+    if shown[0].not_valid_after_utc <= now:
+        raise AccessError(f"{chain} expired on {shown[0].not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
+    if shown[0].not_valid_before_utc > now:
+        raise AccessError(f"{chain} is valid only from {shown[0].not_valid_before_utc:%Y-%m-%d %H:%M} UTC on")
+    if client_ca and authority is not None:
+        _certificates(authority, client_ca)
     expires_at = min(certificate.not_valid_after_utc for certificate in shown)
-    if expires_at <= datetime.now(UTC):
-        raise AccessError(f"{chain} expired on {expires_at:%Y-%m-%d %H:%M} UTC")
-    if client_ca:
-        _certificates(client_ca)
-    return Certificates(read(chain), private, read(client_ca) if client_ca else None, expires_at)
+    return Certificates(public_part, private, authority, expires_at)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
-    content = read(path)
+def _is_served(public: object) -> bool:
+    """Whether handshakes succeed with such a key: with others, Ed25519 among them, gRPC listens and each one fails."""
+    if isinstance(public, rsa.RSAPublicKey):
+        return public.key_size >= _MIN_RSA_BITS
+    return isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1 | ec.SECP384R1)
+
+
+def _certificates(content: bytes, path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
     except ValueError:
         raise AccessError(f"{path} holds no certificate in PEM") from None
 
 
-def _bytes_of(public: object) -> bytes:
-    encoded: bytes = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
-    return encoded
+def _bytes_of(public: PublicKeyTypes) -> bytes:
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

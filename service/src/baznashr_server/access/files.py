@@ -44,7 +44,10 @@ def read(path: Path) -> bytes:
 
 def exposure(path: Path) -> str | None:
     """Return a sentence where others than the owner and its group may read the secrets in *path*, or change them."""
-    mode = stat.S_IMODE(path.stat().st_mode)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:  # replaced just now
+        return None
     if not mode & _OTHERS:
         return None
     return f"{path} holds secrets and has mode {mode:04o}: chmod 600, or 640 where a group must read it"

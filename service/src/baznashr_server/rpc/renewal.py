@@ -41,7 +41,10 @@ class Renewal:
         """Read the files again and again, for ever."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                log.exception("internal error")
 
     async def refresh(self) -> None:
         """Read the files again."""
