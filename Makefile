@@ -106,7 +106,7 @@ quality: ## Measure verdicts against the labelled pairs and the peers
 	@$(BIN)/python -m benchmarks.quality $(ARGS)
 
 .PHONY: integrations
-integrations: ## Run the client's examples against Scrapy, pandas, Polars and Kafka's own client
+integrations: ## Run the client's examples against Scrapy, pandas, Polars, Kafka's own client and gunicorn
 	@tooling/setup.sh integrations
 	@$(BIN)/pytest tests/integrations $(ARGS)
 
