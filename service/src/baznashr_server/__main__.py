@@ -1,5 +1,18 @@
-"""Runs the command as ``python -m baznashr_server``."""
+"""The command ``baznashr-server``, also run as ``python -m baznashr_server``."""
 
-from baznashr_server.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    if sys.argv[1:2] == ["bulk"]:  # which is timed from its start, and needs none of the settings of a server
+        from baznashr_server.bulk.cli import main as bulk  # noqa: PLC0415
+
+        bulk()
+    else:
+        from baznashr_server.cli import main as command  # noqa: PLC0415
+
+        command()
+
+
+if __name__ == "__main__":
+    main()

@@ -12,8 +12,10 @@ import atexit
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -69,6 +71,23 @@ def _prepare() -> bool:
 
 CACHED = _prepare()
 """Whether machine code is kept between runs."""
+
+
+def spare_imports() -> None:
+    """Keep numba from importing SciPy's BLAS and cffi, which it does for its first kernel and none of ours uses.
+
+    They take a third of the time until the first text is judged. For processes that are ours alone: their kernels could
+    not call cffi's functions afterwards.
+    """
+    asked = [name for name in ("scipy.linalg", "cffi") if name not in sys.modules]
+    for name in asked:
+        sys.modules[name] = None  # type: ignore[assignment]  # as the import system marks what is not there
+    try:
+        import_module("numba.np.arraymath")
+        import_module("numba.core.typing.cffi_utils")
+    finally:
+        for name in asked:
+            del sys.modules[name]
 
 
 def kernel[F: Callable[..., object]](function: F) -> F:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from baznashr.errors import CorpusNotFound, StoreError
-from baznashr.types import Document
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.outputs import whole
 from baznashr_server.bulk.state import STORE, State
 from baznashr_server.engine import Engine
-from baznashr_server.engine.records import document_from_row
 from baznashr_server.engine.tables import FOLDER
 from baznashr_server.profile import FA_1
 from baznashr_server.store.backup import copy_database
@@ -107,11 +105,3 @@ def opened(options: Options, state: State) -> Iterator[Engine]:
         yield engine
     if options.build:
         sync_folder(data)
-
-
-def texts(options: Options, state: State, ids: Collection[str]) -> Mapping[str, Document]:
-    """Return the documents with these ids, those that the closed store of a run has."""
-    with Moment(folder_of(options, state) / DATABASE, FA_1) as moment:
-        corpus = next(row.corpus for row in moment.corpora() if row.name == options.corpus)
-        rows = (moment.document(corpus, one) for one in ids)
-        return {row.id: document_from_row(row) for row in rows if row is not None}

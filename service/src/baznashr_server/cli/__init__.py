@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from baznashr.errors import BaznashrError
+from baznashr_server.bulk.cli import bulk
 from baznashr_server.cli import folder
-from baznashr_server.cli.bulk import bulk
 from baznashr_server.cli.doctor import doctor
 from baznashr_server.settings import Settings, SettingsError, load
 from baznashr_server.tune import cli as tune

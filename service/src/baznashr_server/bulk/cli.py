@@ -11,17 +11,34 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from baznashr_server.cli.folder import SOME_WRONG, failing, failures
+from baznashr.errors import BaznashrError
 
 if TYPE_CHECKING:
     from baznashr_server.bulk.options import Options
 
+SOME_WRONG = 3
+"""Exit code: the work is done, and something was wrong with what it was done on."""
 INTERRUPTED = 130
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    for line in message.splitlines():
+        print(f"baznashr-server: {line}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """End the process with a sentence and code 1 where the work cannot be done."""
+    try:
+        yield
+    except BaznashrError as error:
+        _fail(f"{error.field}: {error.message}" if error.field else error.message, 1)
 
 
 Inputs = Annotated[
@@ -61,7 +78,7 @@ Memory = Annotated[str, typer.Option(metavar="SIZE", help="Most memory it may ta
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on the way.")]
 
 
-def bulk(
+def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is passed by hand
     inputs: Inputs,
     out: Out,
     id_field: Id = "",
@@ -96,8 +113,11 @@ def bulk(
     Example: baznashr-server bulk 'archive/*.jsonl.gz' --out deduped
     """
     fields = {"id": id_field, "text": text, "title": title, "url": url, "source": source, "time": published}
-    with failures():
-        from baznashr_server.bulk.inputs import Form  # noqa: PLC0415 - slow, and not needed for help
+    with _failures():
+        from baznashr_server.kernel import spare_imports  # noqa: PLC0415 - slow, and not needed for help
+
+        spare_imports()
+        from baznashr_server.bulk.inputs import Form  # noqa: PLC0415 - see above
         from baznashr_server.bulk.options import Options  # noqa: PLC0415
         from baznashr_server.bulk.settling import Keep  # noqa: PLC0415
 
@@ -139,20 +159,20 @@ def _run(options: Options, *, quiet: bool) -> Mapping[str, Any] | None:
         try:
             return Run(options, shown(quiet=quiet), say, stopping.is_set)()
         except Interrupted:
-            failing(f"interrupted; the same command goes on from here (in {options.out})", INTERRUPTED)
+            _fail(f"interrupted; the same command goes on from here (in {options.out})", INTERRUPTED)
 
 
 def _one_of[T: StrEnum](kind: type[T], value: str, flag: str) -> T:
     try:
         return kind(value)
     except ValueError:
-        failing(f"--{flag}: {value!r} is none of {', '.join(kind)}", 2)
+        _fail(f"--{flag}: {value!r} is none of {', '.join(kind)}", 2)
 
 
 def _bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
     if found is None:
-        failing(f"--memory: {text!r} is no size, such as 2G", 2)
+        _fail(f"--memory: {text!r} is no size, such as 2G", 2)
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 
@@ -190,3 +210,10 @@ def _print_summary(out: Path, result: Mapping[str, Any]) -> None:
             f" see {out / 'rejects.jsonl'}"
         )
     print(f"  {timings['total']:,.1f} s, at most {result['memory']['peak'] / 1e6:,.0f} MB of memory")
+
+
+def main() -> None:
+    """Run the command as `baznashr-server bulk`, without importing what the other commands need."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(context_settings={"help_option_names": ["-h", "--help"]})(bulk)
+    app(sys.argv[2:], prog_name="baznashr-server bulk")
