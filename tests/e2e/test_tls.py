@@ -184,6 +184,31 @@ def test_a_replaced_certificate_is_shown_to_the_next_connection(secured: Secured
         shown(secured.server.listen, credentials)
 
 
+def connects(secured: Secured, own: tuple[Path, Path]) -> bool:
+    """Whether a client with this certificate gets an answer on a new connection."""
+    with Stubs(secured.server.listen, secured.authority.credentials(own)) as stubs:
+        try:
+            check(stubs)
+        except grpc.RpcError:
+            return False
+        return True
+
+
+def test_a_replaced_client_authority_counts_for_the_next_connection(secured: Secured) -> None:
+    """Clients of the old authority are shut out and those of the new one let in, without a restart; and back again."""
+    new = Authority()
+    theirs = new.issue(secured.folder, "new-client", "press.internal")
+    assert connects(secured, secured.own)
+    assert not connects(secured, theirs)
+    for authority, inside, outside in ((new, theirs, secured.own), (secured.authority, secured.own, theirs)):
+        authority.write(secured.ca)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not connects(secured, inside):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert not connects(secured, outside)
+
+
 def test_a_broken_replacement_leaves_the_certificate(secured: Secured) -> None:
     """A key that does not fit, or half a file, changes nothing, is told by a metric, and is mended by the next."""
     key = secured.folder / "server.key"
