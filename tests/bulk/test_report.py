@@ -132,6 +132,17 @@ def test_an_archive_of_one_article_makes_a_page(bulk: Callable[..., Result], tmp
         assert line in text
 
 
+def test_a_run_that_rejects_all_makes_a_page(bulk: Callable[..., Result], tmp_path: Path) -> None:
+    """Where nothing was judged, all outputs are there, and the page shows what was rejected."""
+    (tmp_path / "in.jsonl").write_text('{"id": "a", "text": "…"}\n', "utf-8")
+    assert bulk(tmp_path / "in.jsonl").exit_code == 3
+    assert pq.read_table(tmp_path / "out" / "judgements.parquet").num_rows == 0
+    text = Page((tmp_path / "out" / "report.html").read_text("utf-8")).text
+    assert "articles judged0" in text
+    assert "No article was judged." in text
+    assert "EMPTY_TEXT: 1." in text
+
+
 def test_long_texts_are_cut_between_what_is_shaded() -> None:
     """The shading's edges stay, what is left out is counted, and nothing else is lost."""
     text = "الف ب " * 2000

@@ -141,7 +141,8 @@ class Run:
                 told=shown.judged,
                 is_stopping=self.is_stopping,
             )
-            if not judging.is_done:
+            # Where nothing was accepted, the store is made all the same: what follows asks it for its policy.
+            if not judging.is_done or not len(order):
                 with opened(self.options, state) as engine:
                     shown.phase("judging", len(order), judging.begins_at)
                     judging.run(engine, self.options.corpus)

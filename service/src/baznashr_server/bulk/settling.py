@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from baznashr_server.bulk.columns import JUDGED
 from baznashr_server.bulk.judging import segments
 
 NEEDED = ("id", "canonical_id", "repeated", "characters", "source", "published_at")
@@ -38,10 +39,8 @@ class Judged:
     @classmethod
     def read(cls, folder: Path) -> Judged:
         tables = [pq.read_table(path, columns=list(NEEDED)) for path in segments(folder)]
-        unified = pa.concat_tables(tables).unify_dictionaries() if tables else None
-        if unified is None:
-            raise ValueError("nothing was judged")
-        return cls(unified.combine_chunks())
+        empty = JUDGED.empty_table().select(list(NEEDED))
+        return cls(pa.concat_tables(tables or [empty]).unify_dictionaries().combine_chunks())
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

@@ -23,6 +23,7 @@ DAYS, MONTHS = 92, 72
 ORDER = [verdict.value for verdict in Verdict]
 INK, FAINT = "currentColor", "var(--line)"
 Spec = dict[str, Any]
+WHOLE: Spec = {"tickMinStep": 1}
 
 CONFIG: Spec = {
     "background": "transparent",
@@ -75,7 +76,7 @@ def verdicts(facts: Facts) -> Markup:
         if (n := facts.verdicts[v])
     ]
     y = {"field": "verdict", "type": "nominal", "sort": ORDER, "title": None}
-    x = {"field": "articles", "type": "quantitative", "title": "articles"}
+    x = {"field": "articles", "type": "quantitative", "title": "articles", "axis": WHOLE}
     bars = {"mark": "bar", "encoding": {"x": x, "y": y, "color": {**_present(facts), "legend": None}}}
     told = {
         "mark": {"type": "text", "align": "left", "dx": 4},
@@ -109,7 +110,7 @@ def sources(facts: Facts) -> Markup:
             "height": {"step": 20},
             "mark": "bar",
             "encoding": {
-                "x": {"field": "articles", "type": "quantitative", "title": "articles"},
+                "x": {"field": "articles", "type": "quantitative", "title": "articles", "axis": WHOLE},
                 "y": {"field": "source", "type": "nominal", "sort": order, "title": None},
                 "color": _present(facts),
                 "order": {"field": "place", "type": "quantitative"},
@@ -145,7 +146,7 @@ def over_time(facts: Facts, zone: str) -> Markup | None:
             "mark": "bar",
             "encoding": {
                 "x": {"field": "from", "type": "temporal", "timeUnit": f"utc{unit}", "title": f"by {step} ({zone})"},
-                "y": {"field": "articles", "type": "quantitative", "title": "articles"},
+                "y": {"field": "articles", "type": "quantitative", "title": "articles", "axis": WHOLE},
                 "color": _present(facts),
                 "order": {"field": "place", "type": "quantitative"},
             },
