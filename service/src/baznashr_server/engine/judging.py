@@ -49,7 +49,7 @@ from baznashr_server.store.store import Store
 OVERRIDDEN = "OVERRIDE"
 SETTLED_SHARE = 0.95
 """Share of the judged text in one stored article from which no other is asked."""
-ENOUGH_TEMPLATES = 3
+ENOUGH_TEMPLATES = 6
 """Reports of one family that an answer names at least."""
 REPUBLISHED = 0.8
 """Estimated similarity that a republication reaches and another report of the family does not."""
