@@ -130,6 +130,17 @@ def test_the_service_works_while_answers_are_taken(client, stub):
     answers.close()
 
 
+def test_a_slow_caller_is_no_late_service(connect, address, stub):
+    """A caller who takes longer over an answer than a call may take, loop and all, loses nothing by it."""
+    stub.answers["BatchIngestDocuments"] = judge_batch
+    with connect(address, timeout=1) as client:
+        for place, judgement in enumerate(client.ingest_many(documents(3 * MAX_ITEMS))):
+            assert judgement.reason == str(place)
+            if place % MAX_ITEMS == 0:
+                time.sleep(1.3)
+    assert place == 3 * MAX_ITEMS - 1
+
+
 def test_nothing_follows_a_refused_document(client, stub):
     """Where the first bad item ends the iteration, no batch behind it is sent, not even while it is settled."""
     stub.answers["BatchIngestDocuments"] = strict({"3"})
