@@ -67,6 +67,7 @@ def test_a_pause_is_as_long_as_the_service_asks(baznashr_stub):
         assert len(baznashr_stub.calls) == 2
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits another process's file size")
 def test_a_read_only_service_is_waited_for(documents, tmp_path):
     """While the store takes no writes a spooling guard keeps all on disk; after its repair all come out in order."""
