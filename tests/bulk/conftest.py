@@ -44,10 +44,12 @@ def write_lines(path: Path, some: Sequence[Row]) -> Path:
 
 @pytest.fixture
 def bulk(tmp_path: Path) -> Callable[..., Result]:
-    """The command, quiet, in this process; paths are below the test's folder."""
+    """The command, quiet and without its report, in this process; paths are below the test's folder."""
 
     def run(*arguments: object, out: str = "out", **given: Any) -> Result:
         words = [str(argument) for argument in arguments]
+        if "--report" not in words:
+            words.append("--no-report")
         return CliRunner().invoke(app, ["bulk", *words, "--out", str(tmp_path / out), "--quiet"], **given)
 
     return run

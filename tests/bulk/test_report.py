@@ -109,7 +109,7 @@ def test_the_page_needs_nothing_and_runs_nothing(page: Page) -> None:
 def test_the_same_run_makes_the_same_page(bulk: Callable[..., Result], tmp_path: Path) -> None:
     """The page is a function of the rows; --no-report leaves it out and changes nothing else."""
     for out in ("one", "other"):
-        assert bulk(SAMPLES, out=out).exit_code == 0
+        assert bulk(SAMPLES, "--report", out=out).exit_code == 0
     assert bulk(SAMPLES, "--no-report", out="none").exit_code == 0
     one, other = ((tmp_path / out / "report.html").read_bytes() for out in ("one", "other"))
     assert one == other
@@ -121,7 +121,7 @@ def test_the_same_run_makes_the_same_page(bulk: Callable[..., Result], tmp_path:
 def test_an_archive_of_one_article_makes_a_page(bulk: Callable[..., Result], tmp_path: Path) -> None:
     """Without time, source, match, cluster or reject, each section says so."""
     (tmp_path / "one.jsonl").write_text(json.dumps({"id": "a", "text": "تنها خبر روز"}) + "\n", "utf-8")
-    assert bulk(tmp_path / "one.jsonl").exit_code == 0
+    assert bulk(tmp_path / "one.jsonl", "--report").exit_code == 0
     text = Page((tmp_path / "out" / "report.html").read_text("utf-8")).text
     for line in (
         "No article has a match.",
@@ -135,7 +135,7 @@ def test_an_archive_of_one_article_makes_a_page(bulk: Callable[..., Result], tmp
 def test_a_run_that_rejects_all_makes_a_page(bulk: Callable[..., Result], tmp_path: Path) -> None:
     """Where nothing was judged, all outputs are there, and the page shows what was rejected."""
     (tmp_path / "in.jsonl").write_text('{"id": "a", "text": "…"}\n', "utf-8")
-    assert bulk(tmp_path / "in.jsonl").exit_code == 3
+    assert bulk(tmp_path / "in.jsonl", "--report").exit_code == 3
     assert pq.read_table(tmp_path / "out" / "judgements.parquet").num_rows == 0
     text = Page((tmp_path / "out" / "report.html").read_text("utf-8")).text
     assert "articles judged0" in text
