@@ -48,7 +48,7 @@ def test_bucket_sizes_are_estimated_well(most: int, seed: int) -> None:
         key, size = rng.getrandbits(64), rng.choice((1, 1, 1, 2, 7))
         true[size] += 1
         for slot in range(size):
-            postings.insert(np.array([key], np.uint64), slot)
+            postings.insert(np.array([key], np.uint64), np.array([slot]))
     found = postings.sample(most).key_sizes()
     if most > postings.entries:
         assert found == true
