@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,6 +136,8 @@ def run(asked: argparse.Namespace, work: Path) -> None:
 
 def main() -> None:
     asked = parse()
+    # As Ctrl-C: what was started is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if asked.work:
         asked.work.mkdir(parents=True, exist_ok=True)
         run(asked, asked.work)

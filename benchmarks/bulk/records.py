@@ -106,10 +106,10 @@ def bars(records: list[Record]) -> list[Bar]:
 
 def _costs(one: Record, records: list[Record]) -> list[Cell]:
     wall, cpu = (_ratio(records, one.archive, one.articles, one.contender, of) for of in ("wall", "cpu"))
-    return [one.wall, wall, one.cpu, cpu, one.articles / one.wall, one.peak_mib]
+    return [one.wall, wall, one.cpu, cpu, one.articles / one.wall, one.peak_mib, one.measured["load before"]]
 
 
-COSTS = ["wall s", "× ours", "CPU s", "× ours", "articles/s", "peak MiB"]
+COSTS = ["wall s", "× ours", "CPU s", "× ours", "articles/s", "peak MiB", "load before"]
 
 
 def tables(records: list[Record]) -> list[Table]:
@@ -144,18 +144,13 @@ def tables(records: list[Record]) -> list[Table]:
 
 
 def report(records: list[Record]) -> Report:
-    used = {one.contender: f"{one.contender} {one.version}: {one.settings}" for one in records}
-    table = Table("How each was run", ["", "measured"], [[told, _when(name, records)] for name, told in used.items()])
-    line = (
-        "the real ones where they are present, and the generated archive (seed 1); JSON lines in, process start counted"
+    rows: list[list[Cell]] = []
+    for name in dict.fromkeys(one.contender for one in records):
+        latest = max((one for one in records if one.contender == name), key=lambda one: one.measured["measured"])
+        rows.append([f"{name} {latest.version}", latest.settings])
+    how = Table("How each is run", ["", "settings"], rows).noted(
+        "Wall time says little where the load before a run was above 0.5; CPU time is that of all processes.\n"
+        "When, on which commit and by which command a row was measured is in bulk.json."
     )
-    return Report("bulk", "Whole archives, beside the peers", line, [*tables(records), table], bars(records))
-
-
-def _when(name: str, records: list[Record]) -> str:
-    of_name = [one for one in records if one.contender == name]
-    return "; ".join(
-        f"{one.archive} {one.articles:,}: {one.measured['measured']}, commit {one.measured['commit']},"
-        f" load before {one.measured['load before']}, {one.rounds} round{'s' if one.rounds > 1 else ''}"
-        for one in of_name
-    )
+    line = "the real ones where they are present, and generated ones (seed 1); JSON lines in, process start counted"
+    return Report("bulk", "Whole archives, beside the peers", line, [*tables(records), how], bars(records))
