@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -81,6 +82,39 @@ def test_nobody_listening_is_unavailable(connect):
         with connect(f"127.0.0.1:{unused.getsockname()[1]}") as client, pytest.raises(errors.Unavailable) as caught:
             client.check("خبر")
     assert (caught.value.reason, caught.value.retriable) == ("UNREACHABLE", True)
+
+
+@pytest.fixture
+def broken():
+    """The address of a server whose every answer is bytes that are not HTTP/2's."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    settings, nonsense = b"\0\0\0\x04\0\0\0\0\0", b"\0\0\x01\x01\x04\0\0\0\x01\xfe"
+
+    def answer():
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.sendall(settings)
+                    asked = b""
+                    while b"/baznashr.v1." not in asked and (block := connection.recv(1 << 16)):
+                        asked += block
+                    connection.sendall(nonsense)
+                    connection.recv(1 << 16)
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield f"127.0.0.1:{listener.getsockname()[1]}"
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+
+
+def test_a_broken_stream_is_an_outage(connect, broken):
+    """What gRPC itself calls INTERNAL says nothing about the call: it is Unavailable, and may be retried."""
+    with connect(broken, timeout=10) as client, pytest.raises(errors.Unavailable) as caught:
+        client.check("خبر")
+    assert (caught.value.reason, caught.value.retriable) == ("BROKEN_CONNECTION", True)
 
 
 def test_an_oversize_request_does_not_leave(client, stub):

@@ -99,6 +99,7 @@ def test_defects_say_nothing_of_themselves(error):
         ("UNAVAILABLE", "failed to connect", errors.Unavailable, "UNREACHABLE"),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.DeadlineExceeded, "DEADLINE_EXCEEDED"),
         ("CANCELLED", "", errors.Cancelled, "CANCELLED"),
+        ("INTERNAL", "Received RST_STREAM with error code 2", errors.Unavailable, "BROKEN_CONNECTION"),
         ("UNKNOWN", "", errors.InternalError, "INTERNAL"),
         ("DATA_LOSS", "", errors.InternalError, "INTERNAL"),
         ("OUT_OF_RANGE", "", errors.InvalidArgument, "INVALID_ARGUMENT"),

@@ -110,6 +110,7 @@ class Proxy:
 
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         """Pass bytes one way until an end closes or a fault says so."""
+        has_lost = False
         with suppress(OSError):
             while block := source.recv(1 << 16):
                 fault = self.fault
@@ -118,7 +119,10 @@ class Proxy:
                 if fault == "delay":
                     time.sleep(0.2)
                 elif fault == "black hole":
+                    has_lost = True
                     continue
+                if has_lost:
+                    break  # no network passes what comes after lost bytes
                 is_answer = answers and len(block) > 100  # less is HTTP/2's own talk
                 if fault == "cut" or (fault == "drop answers" and is_answer):
                     break

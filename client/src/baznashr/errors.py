@@ -22,7 +22,8 @@ BaznashrError
 ├── PermissionDenied           PERMISSION_DENIED
 ├── QuotaExceeded              QUOTA_EXCEEDED
 ├── Unavailable                STARTING, OVERLOADED, SHUTTING_DOWN,              retriable
-│                              UNREACHABLE, CANCELLED_BY_PEER
+│                              UNREACHABLE, CANCELLED_BY_PEER,
+│                              BROKEN_CONNECTION
 ├── DeadlineExceeded           DEADLINE_EXCEEDED                                 retriable
 ├── Cancelled                  CANCELLED
 ├── NotImplementedByServer     UNIMPLEMENTED
