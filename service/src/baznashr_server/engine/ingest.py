@@ -153,7 +153,9 @@ class Ingest:
         self.gathered.evidence[number].pop(stored.row, None)
         self.are_outdated = True
         self.store.savepoint()
-        clusters.remove(self.store, self.changes, self.corpus, stored)
+        # As it is now: what was replaced before it in this batch may have promoted it.
+        current = self.store.document_at(stored.row) or stored
+        clusters.remove(self.store, self.changes, self.corpus, current)
         outcome = judge()
         if keeps_old:
             self.store.rollback_to_savepoint()
