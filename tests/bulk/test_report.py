@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 
 from baznashr_server.bulk.report.evidence import MOST, pieces
-from baznashr_server.bulk.report.words import SECTIONS
+from baznashr_server.bulk.report.words import LABELS, SECTIONS
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = ROOT / "tests" / "samples" / "articles.jsonl"
@@ -82,9 +82,9 @@ def test_every_section_is_there_with_its_figures(folder: Path, page: Page) -> No
     assert sum(tag == "mark" for tag, _ in page.elements) > 20
     judged = pq.read_table(folder / "judgements.parquet").to_pylist()
     text = re.sub(r"\s+", " ", page.text)
-    assert f"articles judged{len(judged)}" in text
-    assert f"called repeated{sum(row['repeated'] for row in judged)} " in text
-    assert "rows rejected2" in text
+    assert f"articles judged {LABELS['articles judged']}{len(judged)}" in text
+    assert f"called repeated {LABELS['called repeated']}{sum(row['repeated'] for row in judged)} " in text
+    assert f"rows rejected {LABELS['rows rejected']}2" in text
     for name in ("EMPTY_TEXT", "BROKEN_ROW", "the whole text twice", "reports", "first published by"):
         assert name in text
 
@@ -138,7 +138,7 @@ def test_a_run_that_rejects_all_makes_a_page(bulk: Callable[..., Result], tmp_pa
     assert bulk(tmp_path / "in.jsonl", "--report").exit_code == 3
     assert pq.read_table(tmp_path / "out" / "judgements.parquet").num_rows == 0
     text = Page((tmp_path / "out" / "report.html").read_text("utf-8")).text
-    assert "articles judged0" in text
+    assert f"articles judged {LABELS['articles judged']}0" in text
     assert "No article was judged." in text
     assert "EMPTY_TEXT: 1." in text
 

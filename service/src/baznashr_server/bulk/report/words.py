@@ -21,16 +21,36 @@ KINDS: dict[str, tuple[str, str]] = {
 SECTIONS: dict[str, tuple[str, str]] = {
     "totals": ("Totals", "در یک نگاه"),
     "verdicts": ("Verdicts", "رأی‌ها"),
-    "sources": ("Sources", "منبع‌ها"),
+    "sources": ("Sources", "منابع"),
     "time": ("Over time", "در گذر زمان"),
     "similarity": ("Similarity of the best match", "شباهت با نزدیک‌ترین مطلب"),
-    "flow": ("Who republishes whom", "چه کسی از چه کسی بازنشر می‌کند"),
+    "flow": ("Who republishes whom", "چه رسانه‌ای از چه رسانه‌ای بازنشر می‌کند"),
     "clusters": ("The largest clusters", "بزرگ‌ترین خوشه‌ها"),
     "edited": ("Edited copies, the least similar first", "بازنشرهای ویراسته"),
     "repetition": ("Articles that repeat themselves", "مطلب‌هایی که خود را تکرار می‌کنند"),
     "templates": ("Recurring reports", "گزارش‌های تکرارشونده"),
     "rejects": ("Rejected rows", "ردیف‌های ردشده"),
 }
+LABELS: dict[str, str] = {
+    "articles judged": "مطلب سنجیده",
+    "called repeated": "تکراری",
+    "kept": "نگه‌داشته",
+    "clusters": "خوشه",
+    "repeat themselves": "خودتکرار",
+    "rows rejected": "ردیف ردشده",
+    "characters": "نویسه",
+    "title": "عنوان",
+    "source": "منبع",
+    "published": "انتشار",
+    "verdict": "رأی",
+    "similarity": "شباهت",
+    "articles": "مطلب",
+    "share": "سهم",
+    "earlier": "پیشین",
+    "later": "پسین",
+    "numbers that differ": "ارقام متفاوت",
+}
+"""Names of columns and totals, in Persian by what they are in English."""
 NO_SOURCE = "(no source)"
 STORED_BEFORE = "(stored before)"
 OTHERS = "(all others)"
