@@ -1,6 +1,7 @@
 """The log of a real server: whose call it was, what was slow, and never a word of an article."""
 
 import random
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,12 +17,16 @@ from tests.articles import samples
 from tests.support.server import Stubs, serving
 
 TEXT = "نخستین برف پاییزی جاده‌های کوهستانی استان را پوشاند و پلیس راه از رانندگان خواست زنجیر چرخ همراه داشته باشند."
+NOBODY = "http://127.0.0.1:9"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_slow_calls_name_what_was_slow(tmp_path: Path) -> None:
-    """A call over the threshold is told with its stages, the longest named, its trace, corpus and document."""
-    flags = ("--group-commit-wait-ms", "300", "--slow-call-seconds", "0.25", "--census-seconds", "86400")
+    """A call over the threshold is told with its stages, the longest named, its trace, corpus and document.
+
+    That nobody takes the traces hinders neither the calls nor the stop.
+    """
+    flags = ("--group-commit-wait-ms", "300", "--slow-call-seconds", "0.25", "--traces", NOBODY, "--trace-ratio", "1")
     with serving(tmp_path / "data", *flags) as server, Stubs(server.listen) as stubs:
         request = ingest_pb.IngestDocumentRequest(document=Document(id="برف-۱", text=TEXT))
         stubs.ingest.IngestDocument(request, metadata=(("traceparent", f"00-{TRACE}-00f067aa0ba902b7-00"),))
@@ -29,6 +34,9 @@ def test_slow_calls_name_what_was_slow(tmp_path: Path) -> None:
         assert len(list(stubs.ingest.StreamIngestDocuments(iter(items)))) == 2
         call, item = [event for event in server.events() if event["event"] == "slow call"]
         assert server.metric("baznashr_calls_slow_total", stage="queue") == 2
+        begun = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - begun < 20
     assert (call["level"], call["method"], call["stage"], call["code"]) == ("warning", "IngestDocument", "queue", "OK")
     assert (call["trace_id"], call["corpus"], call["document_id"]) == (TRACE, "default", "برف-۱")
     assert call["seconds"] >= call["stages"]["queue"] >= 0.29

@@ -61,11 +61,11 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         with self._lock:
             return list(self._spans)
 
-    def wait_for(self, count: int) -> list[Span]:
-        """Return the spans once there are as many roots of the server as *count*."""
+    def wait_for(self, count: int, trace: str) -> list[Span]:
+        """Return the spans of a trace once *count* calls or items are among them."""
         end = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < end:
-            spans = self.spans()
+            spans = [span for span in self.spans() if span.trace == trace]
             if sum("/" in span.name for span in spans) >= count:
                 return spans
             time.sleep(0.05)
