@@ -142,6 +142,7 @@ class Ingest:
         candidates = gathered.lookup.candidates[number]
         if is_outdated or self.are_outdated or (candidates and corpus.earliest() != gathered.earliest):
             candidates = self.judge.find_again(corpus, prepared)
+            gathered.evidence[number].is_telling = False
         evidence = gathered.evidence[number]
         return self.judge.judge(corpus, prepared, candidates, evidence, override=override, stored=not is_late)
 

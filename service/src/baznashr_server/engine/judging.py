@@ -114,6 +114,9 @@ class Judge:
             override: What an editor said of the document.
             stored: Whether the judgement is to say that the document is stored.
         """
+        if evidence and not self._stands(corpus, prepared, evidence):
+            evidence.clear()
+            evidence.mask = None
         compared = self._findings(corpus, prepared, candidates, evidence)
         self._observer.searched(len(candidates), sum(finding.comparison is not None for finding in compared))
         if len(candidates) == MAX_CANDIDATES:
@@ -219,6 +222,16 @@ class Judge:
                 evidence.mask = NO_MASK if plain else self.mask(corpus, judged)
             stored_mask = self.mask(corpus, stored) if evidence.mask.size else NO_MASK
             return compare(judged, stored, evidence.mask, stored_mask)
+
+    def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
+        """Whether the comparisons made would come out the same now: none left boilerplate out, and none would.
+
+        Answers then depend on what is stored when the text's turn comes, and not on when it was compared.
+        """
+        judged, mask = prepared.body, evidence.mask
+        if mask is None or (evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size):
+            return True
+        return not mask.size and not self.mask(corpus, judged).size
 
     def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
         """Return the letters of a body that the corpus has learned to be boilerplate by now."""
