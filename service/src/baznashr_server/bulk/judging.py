@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from baznashr.errors import BaznashrError, StoreError
 from baznashr.types import Document, Judgement
@@ -24,6 +28,8 @@ from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 
 SEGMENT = 16 * MAX_BATCH_DOCUMENTS
 """Rows of a segment: what is judged again, at most, after a kill."""
+AHEAD = 2
+"""Batches that wait for the writer while the next is prepared."""
 NOT_THE_DOCUMENTS_FAULT = {"READ_ONLY", "SHUTTING_DOWN", "INTERNAL", "OVERLOADED"}
 _PLACE = re.compile(r"documents\[(\d+)\]\.?(.*)")
 
@@ -58,6 +64,14 @@ class Segment:
         part.rename(base.with_suffix(".judged"))
 
 
+@dataclass
+class Batch:
+    documents: list[tuple[int, Document]]
+    """With their rows of the order, but those refused."""
+    refused: list[Refused] = field(default_factory=list)
+    answers: Future[list[Judgement]] | None = None
+
+
 def segments(folder: Path) -> list[Path]:
     """Return the files of judgements of whole segments, in order."""
     return sorted(folder.glob("*.judged"))
@@ -78,6 +92,8 @@ class Judging:
     told: Callable[[Sequence[Judgement], int], object]
     """Told of judgements and of the bytes of their texts."""
     is_stopping: Callable[[], bool]
+    known: NDArray[np.bool_] | None = None
+    """Of the order: whether the store had the document before the run; None where it had none."""
 
     @property
     def begins_at(self) -> int:
@@ -97,14 +113,14 @@ class Judging:
         """
         number = len(segments(self.folder))
         segment, at = Segment(), number * SEGMENT
-        for documents in self._documents(at):
-            self._judge(engine, corpus, documents, at, segment)
-            at += len(documents)
+        for batch in self._answered(engine, corpus, at):
+            at += len(batch.documents) + len(batch.refused)
+            self._take(batch, segment)
             if at % SEGMENT == 0 or at == len(self.order):
                 segment.write(self.folder, number)
                 segment, number = Segment(), number + 1
-            if self.is_stopping() and at < len(self.order):
-                raise Interrupted
+        if at < len(self.order):
+            raise Interrupted
 
     def _documents(self, start: int) -> Iterator[list[Document]]:
         for parts in in_order(self.runs, self.order, start, MAX_BATCH_DOCUMENTS):
@@ -114,28 +130,48 @@ class Judging:
             placed.sort(key=lambda one: one[0])
             yield [document for _, document in placed]
 
-    def _judge(self, engine: Engine, corpus: str, documents: Sequence[Document], first: int, segment: Segment) -> None:
-        waiting = list(enumerate(documents, first))
-        while waiting:
+    def _answered(self, engine: Engine, corpus: str, start: int) -> Iterator[Batch]:
+        """Yield batches in order with their answers; the next are prepared while the writer stores those before.
+
+        A batch with a document that the store had before may be refused, and must be answered before the next follows.
+        """
+        waiting: deque[Batch] = deque()
+        at = start
+        for documents in self._documents(start):
+            batch = Batch(list(enumerate(documents, at)))
+            is_known = self.known is not None and bool(self.known[at : at + len(documents)].any())
+            at += len(documents)
+            while waiting and (is_known or len(waiting) >= AHEAD):
+                yield waiting.popleft()
+            self._submit(engine, corpus, batch, wait=is_known)
+            waiting.append(batch)
+            if self.is_stopping():
+                break
+        yield from waiting
+
+    def _submit(self, engine: Engine, corpus: str, batch: Batch, *, wait: bool) -> None:
+        while batch.documents:
             try:
-                judgements = engine.ingest_batch([document for _, document in waiting], corpus)
+                batch.answers = engine.submit([document for _, document in batch.documents], corpus)
+                if wait:
+                    batch.answers.result()
+                return
             except StoreError:
                 raise
             except BaznashrError as error:
                 place = _PLACE.match(error.field)
                 if place is None or error.reason in NOT_THE_DOCUMENTS_FAULT:
                     raise
-                row, document = waiting.pop(int(place[1]))
+                row, document = batch.documents.pop(int(place[1]))
                 where = f"{place[2]}: " if place[2] else ""
-                segment.refused.append(Refused(row, document.id, error.reason, where + error.message))
-                continue
-            self._take(waiting, judgements, segment)
-            return
+                batch.refused.append(Refused(row, document.id, error.reason, where + error.message))
 
-    def _take(self, judged: Sequence[tuple[int, Document]], judgements: Sequence[Judgement], segment: Segment) -> None:
+    def _take(self, batch: Batch, segment: Segment) -> None:
+        judgements = batch.answers.result() if batch.documents and batch.answers else []
         size = 0
-        for (_, document), judgement in zip(judged, judgements, strict=True):
+        for (_, document), judgement in zip(batch.documents, judgements, strict=True):
             segment.rows.append(columns.judged_row(document, judgement))
             segment.edges.extend(columns.edge_rows(judgement))
             size += len(document.text)
+        segment.refused.extend(batch.refused)
         self.told(judgements, size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 from collections.abc import Sequence
+from ctypes import CDLL
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -154,6 +155,14 @@ def check_disk(folder: Path, text_bytes: int) -> None:
             f"{folder}: the run needs about {need / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free.",
             reason="NOT_ENOUGH_DISK",
         )
+
+
+def give_back() -> None:
+    """Return to the system what the allocators keep for later, where one phase of a run is followed by another."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(CDLL(None), "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
 
 
 def peak() -> int:

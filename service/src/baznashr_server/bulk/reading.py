@@ -23,6 +23,7 @@ from baznashr_server.bulk.inputs import Form, Input, Unreadable, chunks
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
 from baznashr_server.bulk.mapping import Fields, document_of
 from baznashr_server.engine.validation import check_document, check_letters
+from baznashr_server.limits import MAX_TEXT_LETTERS
 from baznashr_server.text.canonical import canonicalise
 
 RAW = pa.schema([pa.field("raw", pa.large_binary())])
@@ -32,6 +33,8 @@ PIECE = 256
 BROKEN, ENCODING, TOO_LONG, UNREADABLE = "BROKEN_ROW", "BAD_ENCODING", "ROW_TOO_LARGE", "UNREADABLE_FILE"
 _LETTERS = frozenset("اآبپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيكaeiourtnsEAT0123456789۰۱۲۳۴۵۶۷۸۹")
 """Any of them is a letter or digit of the canonical form; texts without are looked at closely."""
+MOST_LETTERS = 20
+"""Of one code point in the canonical form, at most."""
 _ENOUGH = 4096
 """Code points in which one of them is looked for."""
 
@@ -224,7 +227,7 @@ def check_has_letters(text: str) -> None:
     Raises:
         InvalidText: It is.
     """
-    if _LETTERS.isdisjoint(text[:_ENOUGH]) or len(text) > _ENOUGH << 4:
+    if _LETTERS.isdisjoint(text[:_ENOUGH]) or len(text) > MAX_TEXT_LETTERS // MOST_LETTERS:
         check_letters(canonicalise(text).letters.size)
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 from baznashr.errors import InvalidArgument
@@ -19,7 +20,7 @@ from baznashr_server.bulk.progress import Progress
 from baznashr_server.bulk.reading import Reader, sample
 from baznashr_server.bulk.spill import Order, run_bytes
 from baznashr_server.bulk.state import JUDGED, ORDER, READ, RUNS, STDIN, WORK, State, write_json
-from baznashr_server.bulk.stores import opened
+from baznashr_server.bulk.stores import known, opened
 from baznashr_server.store.folder import DataFolder
 
 RUN = "run.json"
@@ -66,8 +67,12 @@ class Run:
             state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
             if state.is_resumed:
                 self.say(f"going on with the run in {out}")
+            if self.options.report:
+                Thread(target=_warm_up_report, name="report", daemon=True).start()
             order = self._read(state, reader, found.inputs, survey)
+            memory.give_back()
             judging = self._judge(state, reader, order)
+            memory.give_back()
             with self._timed("writing"), self.progress as shown:
                 shown.phase("writing", 0)
                 result = finishing.finish(self.options, state, reader, order, found, judging)
@@ -144,9 +149,17 @@ class Run:
             # Where nothing was accepted, the store is made all the same: what follows asks it for its policy.
             if not judging.is_done or not len(order):
                 with opened(self.options, state) as engine:
+                    judging.known = known(state, order)
                     shown.phase("judging", len(order), judging.begins_at)
                     judging.run(engine, self.options.corpus)
         return judging
+
+
+def _warm_up_report() -> None:
+    """Make the report's charts ready while the first core reads."""
+    from baznashr_server.bulk.report import warm_up  # noqa: PLC0415 - slow to import, which is the point
+
+    warm_up()
 
 
 def vars_of(fields: Fields) -> dict[str, str]:

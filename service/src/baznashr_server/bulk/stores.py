@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from baznashr.errors import CorpusNotFound, StoreError
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.outputs import whole
+from baznashr_server.bulk.spill import Order
 from baznashr_server.bulk.state import STORE, State
 from baznashr_server.engine import Engine
 from baznashr_server.engine.tables import FOLDER
@@ -75,6 +79,14 @@ def _note_ids(options: Options, state: State) -> None:
         pa.ipc.new_file(file, table.schema) as writer,
     ):
         writer.write_table(table)
+
+
+def known(state: State, order: Order) -> NDArray[np.bool_] | None:
+    """Return of each row whether the store to judge against had a document with its id; None where there is none."""
+    if not state.path(STORED).exists():
+        return None
+    found: NDArray[np.bool_] = pc.is_in(order.keys.column("id"), value_set=stored_ids(state)).to_numpy()
+    return found
 
 
 def stored_ids(state: State) -> pa.Array:

@@ -4,6 +4,7 @@ It is made from the tables that the run leaves and from the texts of the few art
 memory grows with the repeated rows' ids, never with texts.
 """
 
+from baznashr_server.bulk.report.charts import warm_up
 from baznashr_server.bulk.report.page import write_report
 
-__all__ = ["write_report"]
+__all__ = ["warm_up", "write_report"]
