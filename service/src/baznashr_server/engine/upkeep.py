@@ -55,10 +55,8 @@ class Upkeep:
                 return expire
         if self._store.is_dropping():
             return DeleteDropped(self._store)
-        if (renew := self._renewal.due()) is not None:
-            return renew
         free, share = self._store.free_share()
         if free > MIN_FREE_PAGES and share > MAX_FREE_SHARE:
             return GiveBack(self._store)
         self._tables.upkeep(self._corpora)
-        return None
+        return self._renewal.due()  # the last, since it may last for hours
