@@ -19,7 +19,8 @@ from baznashr_server.obs.calls import Call
 
 SERVERS_FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
 """Codes that make a server's span an error, by OpenTelemetry's conventions for gRPC."""
-SHUTDOWN_SECONDS = 5
+EXPORT_SECONDS = 3
+"""How long sending one batch of spans may take, tries included; the stop of the server waits for the last."""
 _SAMPLED = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]([13579bdf])")
 
 
@@ -28,7 +29,7 @@ def exporter(endpoint: str) -> SpanExporter:
 
     Certificates and headers come from the variables that OpenTelemetry defines (OTEL_EXPORTER_OTLP_...).
     """
-    return OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"))
+    return OTLPSpanExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"), timeout=EXPORT_SECONDS)
 
 
 class OpenTelemetry:
@@ -52,7 +53,6 @@ class OpenTelemetry:
         return CallTrace(self._tracer, self._tracer.start_span(name, context, SpanKind.SERVER))
 
     def close(self) -> None:
-        self._provider.force_flush(SHUTDOWN_SECONDS * 1000)
         self._provider.shutdown()
 
 
