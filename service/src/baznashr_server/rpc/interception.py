@@ -7,6 +7,7 @@ must work when nothing else does. Methods are wrapped once, at their first call,
 from __future__ import annotations
 
 import abc
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -71,6 +72,10 @@ def _written(generator: Callable[[Any, Context], AsyncGenerator[Any]]) -> Behavi
     async def behaviour(requests: Any, context: Context) -> None:
         async with aclosing(generator(requests, context)) as responses:
             async for response in responses:
-                await context.write(response)
+                try:
+                    await context.write(response)
+                except grpc.aio.InternalError:
+                    # Nobody is there to write to; gRPC notices, a moment later, that the call is cancelled.
+                    raise asyncio.CancelledError from None
 
     return behaviour
