@@ -9,6 +9,9 @@ ARGS ?=
 # The uv that setup.sh found or installed, for scripts that run tools of their own
 export UV := .uv/uv
 
+# Tests and benchmarks start hundreds of processes, each of which would compile all it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
