@@ -172,6 +172,6 @@ class Judging:
         for (_, document), judgement in zip(batch.documents, judgements, strict=True):
             segment.rows.append(columns.judged_row(document, judgement))
             segment.edges.extend(columns.edge_rows(judgement))
-            size += len(document.text)
+            size += len(document.text.encode())
         segment.refused.extend(batch.refused)
         self.told(judgements, size)
