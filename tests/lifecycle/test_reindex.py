@@ -126,6 +126,7 @@ RENEW = textwrap.dedent(
 )
 
 
+@pytest.mark.timeout(600)
 def test_killed_anywhere_it_goes_on(sound: Path, seed: int, long: bool) -> None:
     """After each kill the store is whole, under the old profile or the new one, and the next run does the rest."""
     rng = Random(seed)
