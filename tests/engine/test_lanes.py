@@ -48,7 +48,7 @@ def test_waiting_ends_with_an_order_or_the_time() -> None:
 
 
 def test_single_changes_go_before_bulk_and_bulk_still_moves(tmp_path: Path) -> None:
-    """Behind a held writer: the single calls share the next commit with one batch, the rest of the bulk follows."""
+    """Behind a held writer: the single calls share the next commit, and the bulk follows in its order."""
     with Engine.open(tmp_path / "data") as engine:
         held, let_go = threading.Event(), threading.Event()
         done: list[str] = []
@@ -57,7 +57,7 @@ def test_single_changes_go_before_bulk_and_bulk_still_moves(tmp_path: Path) -> N
             held.set()
             let_go.wait(20)
 
-        engine._writer.submit(Change(hold))
+        engine._writer.submit(Change(hold), bulk=True)
         assert held.wait(20)
         futures = [
             engine._writer.submit(Change(lambda _, n=n: done.append(f"bulk {n}"), 256), bulk=True) for n in range(4)

@@ -99,6 +99,19 @@ class _Order:
     ordered: float = field(default_factory=time.perf_counter)
 
 
+def _taken(take: Callable[[], _Order | None], most: int) -> list[_Order]:
+    """Return the next orders of a lane, up to *most* documents or one that ends its group."""
+    group: list[_Order] = []
+    documents = 0
+    while documents < most and (order := take()) is not None:
+        if order.future.set_running_or_notify_cancel():
+            group.append(order)
+            documents += order.work.documents
+            if order.work.ends_group:
+                break
+    return group
+
+
 class Writer:
     """Takes changes from any thread and makes them durable in groups."""
 
@@ -115,6 +128,7 @@ class Writer:
         self._observer = observer
         self._max_documents = max_documents
         self._max_bulk = min(max_documents, MAX_BULK_DOCUMENTS)
+        self._bulk_is_next = False
         self._wait_seconds = wait_seconds
         self._idle = idle
         self._orders: Lanes[_Order] = Lanes(MAX_QUEUED_WRITES)
@@ -189,21 +203,17 @@ class Writer:
         return True
 
     def _gather(self) -> list[_Order]:
-        """Return the orders that share the next commit: single ones first, and a bounded share of bulk."""
+        """Return the orders that share the next commit: single ones or bulk, in turns where both wait."""
         if not len(self._orders):
             return []
         if self._wait_seconds:
             self._orders.wait(self._wait_seconds, least=self._max_documents)
-        group: list[_Order] = []
-        for take, most in ((self._orders.single, self._max_documents), (self._orders.bulk, self._max_bulk)):
-            documents = 0
-            while documents < most and (order := take()) is not None:
-                if order.future.set_running_or_notify_cancel():
-                    group.append(order)
-                    documents += order.work.documents
-                    if order.work.ends_group:
-                        return group
-        return group
+        lanes = (self._orders.single, self._max_documents), (self._orders.bulk, self._max_bulk)
+        for take, most in reversed(lanes) if self._bulk_is_next else lanes:
+            if group := _taken(take, most):
+                self._bulk_is_next = take == self._orders.single
+                return group
+        return []
 
     def _commit(self, group: list[_Order]) -> None:
         changes = Changes()
