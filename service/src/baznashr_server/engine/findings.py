@@ -110,8 +110,14 @@ class Evidence(dict[int, Finding]):
     """Under which the rules spoke."""
     mask: Mask | None = None
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
+    stored_masks: dict[int, Mask]
+    """The boilerplate of the stored texts, by row, where the judged text has any."""
     is_telling = False
     """Whether none of the text's passages was boilerplate when it was looked up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stored_masks = {}
 
 
 @dataclass(slots=True, eq=False)

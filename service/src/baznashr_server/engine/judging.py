@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from baznashr.types import Judgement, OverrideKind, Thresholds, Verdict
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, body_from_row
@@ -116,6 +118,7 @@ class Judge:
         """
         if evidence and not self._stands(corpus, prepared, evidence):
             evidence.clear()
+            evidence.stored_masks.clear()
             evidence.mask = None
         compared = self._findings(corpus, prepared, candidates, evidence)
         self._observer.searched(len(candidates), sum(finding.comparison is not None for finding in compared))
@@ -210,28 +213,34 @@ class Judge:
             if row is None:
                 return None
             body = self._body(row)
-        comparison = None if body is None else self._compare(corpus, prepared, body, evidence)
+        comparison = None if body is None else self._compare(corpus, prepared, row_number, body, evidence)
         finding = evidence[row_number] = _ruled(row, comparison, prepared, corpus.policy.thresholds)
         return finding
 
-    def _compare(self, corpus: LoadedCorpus, prepared: Prepared, stored: Body, evidence: Evidence) -> Comparison:
+    def _compare(
+        self, corpus: LoadedCorpus, prepared: Prepared, row: int, stored: Body, evidence: Evidence
+    ) -> Comparison:
         judged = prepared.body
         with timed(self._observer, "verify"):
             if evidence.mask is None:
                 plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
                 evidence.mask = NO_MASK if plain else self.mask(corpus, judged)
             stored_mask = self.mask(corpus, stored) if evidence.mask.size else NO_MASK
+            evidence.stored_masks[row] = stored_mask
             return compare(judged, stored, evidence.mask, stored_mask)
 
     def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
-        """Whether the comparisons made would come out the same now: none left boilerplate out, and none would.
+        """Whether the comparisons made would come out the same now: what they left out as boilerplate still is.
 
         Answers then depend on what is stored when the text's turn comes, and not on when it was compared.
         """
         judged, mask = prepared.body, evidence.mask
         if mask is None or (evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size):
             return True
-        return not mask.size and not self.mask(corpus, judged).size
+        if not np.array_equal(self.mask(corpus, judged), mask):
+            return False
+        compared = ((row, x.comparison.stored) for row, x in evidence.items() if x.comparison) if mask.size else ()
+        return all(np.array_equal(self.mask(corpus, body), evidence.stored_masks[row]) for row, body in compared)
 
     def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
         """Return the letters of a body that the corpus has learned to be boilerplate by now."""
