@@ -6,13 +6,12 @@ import asyncio
 import hashlib
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import batched
@@ -44,6 +43,7 @@ from benchmarks.corpus import ArticleModel
 from benchmarks.engine import Feed
 from benchmarks.report import Bar, Cell, Options, Report, Table
 from benchmarks.rpc import Server as Running
+from benchmarks.rpc import serving, started
 
 BATCH = 64
 IN_FLIGHT = 2
@@ -120,26 +120,11 @@ ARMS: dict[str, Flags | None] = {BARE: None, PROTECTED: with_tokens, TRACED: wit
 """What is compared, by the flags of the server; None is the bare one."""
 
 
-@contextmanager
-def running(flags: Flags | None, folder: Path) -> Iterator[Running]:
+def running(flags: Flags | None, folder: Path) -> AbstractContextManager[Running]:
     folder.mkdir()
     if flags is None:
-        command = [sys.executable, "-m", "benchmarks.overhead", str(folder / "data")]
-    else:
-        command = [sys.executable, "-m", "baznashr_server", "serve", "--data", str(folder / "data")]
-        command += ["--listen", "127.0.0.1:0", *flags(folder)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("ready "):
-            raise RuntimeError(f"the server did not start: {(folder / 'log').read_text(encoding='utf-8')[-500:]}")
-        addresses = dict(part.split("=", 1) for part in line.split()[1:])
-        yield Running(addresses["listen"], process.pid)
-    finally:
-        process.kill()
-        process.wait(30)
+        return started(folder, "benchmarks.overhead", str(folder / "data"))
+    return serving(folder, *flags(folder))
 
 
 @dataclass

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import batched
 from pathlib import Path
@@ -47,11 +47,16 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[Server]:
+def serving(folder: Path, *flags: str) -> AbstractContextManager[Server]:
     """Run a server with an empty store in *folder*, and stop it as an operator would."""
-    command = [sys.executable, "-m", "baznashr_server", "serve", "--data", str(folder / "data")]
-    command += ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
+    arguments = ["serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0"]
+    return started(folder, "baznashr_server", *arguments, *(flags or ("--metrics", "127.0.0.1:0")))
+
+
+@contextmanager
+def started(folder: Path, module: str, *arguments: str) -> Iterator[Server]:
+    """Run a module that says "ready" and where it listens, with its log in *folder*; stop it by SIGTERM."""
+    command = [sys.executable, "-m", module, *arguments]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     try:

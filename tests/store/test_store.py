@@ -84,7 +84,8 @@ def test_corpora_and_overrides_come_back(store: Store, corpus: CorpusRow, overri
         store.put_override(override)
         store.put_override(replace(override, note=override.note + "!"))
     assert store.corpora() == [replace(corpus, corpus=number)]
-    assert store.override(override.corpus, override.document_id) == replace(override, note=override.note + "!")
+    latest = replace(override, note=override.note + "!")
+    assert store.overrides_of(override.corpus, [override.document_id]) == {override.document_id: latest}
     assert len(store.overrides(override.corpus)) == 1
     with transaction(store):
         changed = replace(corpus, corpus=number, window_days=1, policy="p", policy_revision=9)
@@ -102,7 +103,7 @@ def test_overrides_are_listed_by_time_and_corpus(store: Store) -> None:
         for corpus, document_id, created in [(1, "b", 3), (1, "a", 9), (2, "c", 1), (1, "z", 3)]:
             store.put_override(OverrideRow(corpus, document_id, "NOT_REPEAT", None, "", created))
     assert [row.document_id for row in store.overrides(1)] == ["b", "z", "a"]
-    assert store.override(1, "c") is None
+    assert store.overrides_of(1, ["c"]) == {}
 
 
 def test_clusters_and_their_members(store: Store) -> None:

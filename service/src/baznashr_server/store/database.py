@@ -159,8 +159,3 @@ class Database:
         """Return a number for a document or a cluster, higher than any before it."""
         self._last_row += 1
         return self._last_row
-
-    @property
-    def last_row(self) -> int:
-        """The highest number given to a document or a cluster so far."""
-        return self._last_row

@@ -242,11 +242,6 @@ class Store(Database):
     def put_override(self, row: OverrideRow) -> None:
         self._change().execute("INSERT OR REPLACE INTO overrides VALUES(?, ?, ?, ?, ?, ?)", astuple(row))
 
-    def override(self, corpus: int, document_id: str) -> OverrideRow | None:
-        sql = "SELECT * FROM overrides WHERE corpus=? AND document_id=?"
-        values = self._row(f"the override of {document_id!r}", sql, (corpus, document_id))
-        return OverrideRow(*values) if values else None
-
     def overrides_of(self, corpus: int, ids: Sequence[str]) -> dict[str, OverrideRow]:
         """Return the overrides of the documents named by *ids*, by id."""
         sql = "SELECT * FROM overrides WHERE corpus=? AND document_id IN (SELECT value FROM json_each(?))"
