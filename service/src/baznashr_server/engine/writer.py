@@ -73,6 +73,8 @@ class Changes:
             corpus.index.publish()
         for hook in self.after_commit:
             hook()
+        # Or hooks and the changes that made them would hold each other, with the texts, until a collection of garbage.
+        del self.steps[:], self.after_commit[:], self.on_undo[:]
 
 
 class Work(Protocol):
