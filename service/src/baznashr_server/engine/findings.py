@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr.types import Judgement, Match, Thresholds, Verdict
+from baznashr_server.engine.bodies import Stored
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.candidates import MIN_LETTERS
@@ -27,7 +28,7 @@ from baznashr_server.judge.rules import (
     precedence,
 )
 from baznashr_server.limits import MAX_NUMBER_CHANGES
-from baznashr_server.store.rows import DocumentRow
+from baznashr_server.store.rows import TextRow
 
 MEMBERSHIP = (Verdict.EXACT, Verdict.NEAR_DUPLICATE, Verdict.EXCERPT)
 """Verdicts that make a document a member of the matched document's cluster."""
@@ -53,11 +54,15 @@ def match_of(document_id: str, ruling: Ruling, x: Comparison) -> Match:
 class Finding:
     """A stored document, what it has in common with the judged text, and what the rules say of the two."""
 
-    row: DocumentRow
+    stored: Stored
     ruling: Ruling
     similarity: float
     comparison: Comparison | None
     """None where no text is kept."""
+
+    @property
+    def row(self) -> TextRow:
+        return self.stored.row
 
     @property
     def order(self) -> tuple[float, ...]:
@@ -110,14 +115,21 @@ class Evidence(dict[int, Finding]):
     """Under which the rules spoke."""
     mask: Mask | None = None
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
-    stored_masks: dict[int, Mask]
-    """The boilerplate of the stored texts, by row, where the judged text has any."""
     is_telling = False
     """Whether none of the text's passages was boilerplate when it was looked up."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stored_masks = {}
+        self.stored_masks: dict[int, Mask] = {}
+        """The boilerplate of the stored texts, by row, where the judged text has any."""
+        self.watched: list[NDArray[np.uint64]] = []
+        """Passages that were not boilerplate: were one of them to become it, the masks would be others."""
+
+    def forget(self) -> None:
+        self.clear()
+        self.mask = None
+        self.stored_masks.clear()
+        self.watched.clear()
 
 
 @dataclass(slots=True, eq=False)
@@ -126,20 +138,34 @@ class Gathered:
 
     index: CorpusIndex
     earliest: int
-    """The window's edge then."""
+    leads_beyond_window: bool
+    """Of the corpus, then, as the window's edge above."""
     lookup: Lookup
     evidence: list[Evidence]
     """By text."""
 
     def outdated(self, corpus: LoadedCorpus) -> list[bool]:
-        """Return for each text whether the writer has to look it up again, for what came or went since."""
+        """Return for each text whether the writer has to look it up, and what it was compared with, again.
+
+        So it is where something came or went since that could be found, or could turn a passage into boilerplate.
+        """
         if corpus.index is not self.index:
             return [True] * len(self.evidence)
-        may_find_more, may_find_less = self.index.is_outdated(self.lookup)
+        watched = [evidence.watched for evidence in self.evidence]
+        may_find_more, may_find_less = self.index.is_outdated(self.lookup, watched)
         return [
             more or (may_find_less and bool(candidates))
             for more, candidates in zip(may_find_more, self.lookup.candidates, strict=True)
         ]
+
+    def has_left(self, corpus: LoadedCorpus, t: int) -> bool:
+        """Whether the window's edge may have passed what was found for text *t*, or moved back."""
+        earliest = corpus.earliest()
+        if (earliest, corpus.leads_beyond_window) == (self.earliest, self.leads_beyond_window):
+            return False
+        is_simple = self.leads_beyond_window == corpus.leads_beyond_window and earliest > self.earliest
+        found = self.lookup.candidates[t]
+        return not is_simple or corpus.leads_beyond_window or any(one.time < earliest for one in found)
 
 
 def verify(

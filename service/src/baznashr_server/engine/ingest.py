@@ -9,7 +9,7 @@ from functools import partial
 from baznashr.errors import BaznashrError, DocumentIdReused
 from baznashr.types import IndexPolicy, Judgement, Verdict
 from baznashr_server.engine import clusters
-from baznashr_server.engine.bodies import BodyCache
+from baznashr_server.engine.bodies import BodyCache, stored_from_row
 from baznashr_server.engine.corpus import (
     NOT_INDEXED,
     WITH_BANDS,
@@ -133,17 +133,15 @@ class Ingest:
                 ),
             )
         if "body" in prepared.__dict__:
-            self.bodies.put(row.row, prepared.body)
+            self.bodies.put(stored_from_row(row, prepared.body))
         self.added += 1
         return judgement
 
     def _judge(self, number: int, override: OverrideRow | None, *, is_outdated: bool, is_late: bool) -> Outcome:
         prepared, corpus, gathered = self.prepared[number], self.corpus, self.gathered
-        candidates = gathered.lookup.candidates[number]
-        if is_outdated or self.are_outdated or (candidates and corpus.earliest() != gathered.earliest):
-            candidates = self.judge.find_again(corpus, prepared)
-            gathered.evidence[number].is_telling = False
-        evidence = gathered.evidence[number]
+        candidates, evidence = gathered.lookup.candidates[number], gathered.evidence[number]
+        if is_outdated or self.are_outdated or gathered.has_left(corpus, number):
+            candidates = self.judge.find_again(corpus, prepared, evidence)
         return self.judge.judge(corpus, prepared, candidates, evidence, override=override, stored=not is_late)
 
     def _instead_of(

@@ -6,15 +6,16 @@ the writer then judges again against what has come in between, reusing every com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baznashr.types import Judgement, OverrideKind, Thresholds, Verdict
 from baznashr_server.engine import clusters
-from baznashr_server.engine.bodies import BodyCache, body_from_row
+from baznashr_server.engine.bodies import BodyCache, Stored, stored_from_row
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.findings import (
     MEMBERSHIP,
@@ -44,7 +45,6 @@ from baznashr_server.judge.rules import (
 )
 from baznashr_server.limits import MAX_CANDIDATES, MAX_MATCHES
 from baznashr_server.profile import Profile
-from baznashr_server.store.codec import signature_from_blob
 from baznashr_server.store.rows import DocumentRow, OverrideRow
 from baznashr_server.store.store import Store
 
@@ -86,7 +86,9 @@ class Judge:
         """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
         earliest, index = corpus.earliest(), corpus.index
         lookup = self._lookup(corpus, prepared, pending=False)
-        gathered = Gathered(index, earliest, lookup, [Evidence() for _ in prepared])
+        gathered = Gathered(index, earliest, corpus.leads_beyond_window, lookup, [Evidence() for _ in prepared])
+        if compare:
+            self._read(row for candidates in lookup.candidates for row in _near(candidates))
         for t, (one, candidates) in enumerate(zip(prepared, lookup.candidates, strict=True)):
             if candidates:
                 gathered.evidence[t].is_telling = lookup.is_telling(t)
@@ -94,8 +96,16 @@ class Judge:
                     _make_matches(self._findings(corpus, one, candidates, gathered.evidence[t]))
         return gathered
 
-    def find_again(self, corpus: LoadedCorpus, prepared: Prepared) -> list[Candidate]:
-        """Return a text's candidates, those too that are stored but not durable yet; for the writer's thread alone."""
+    def find_again(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> list[Candidate]:
+        """Return a text's candidates, those too that are stored but not durable yet; for the writer's thread alone.
+
+        Of the *evidence* only those comparisons are left that would come out the same now: what they left out as
+        boilerplate still is. Answers then depend on what is stored when the text's turn comes, and not on when it was
+        compared.
+        """
+        evidence.is_telling = False
+        if evidence and not self._stands(corpus, prepared, evidence):
+            evidence.forget()
         return self._lookup(corpus, [prepared], pending=True).candidates[0]
 
     def judge(
@@ -116,10 +126,6 @@ class Judge:
             override: What an editor said of the document.
             stored: Whether the judgement is to say that the document is stored.
         """
-        if evidence and not self._stands(corpus, prepared, evidence):
-            evidence.clear()
-            evidence.stored_masks.clear()
-            evidence.mask = None
         compared = self._findings(corpus, prepared, candidates, evidence)
         self._observer.searched(len(candidates), sum(finding.comparison is not None for finding in compared))
         if len(candidates) == MAX_CANDIDATES:
@@ -136,9 +142,10 @@ class Judge:
         """Whether a stored document repeats another, both compared directly."""
         if row.digest == other.digest:
             return True
-        judged, stored = self._body(row), self._body(other)
+        mine, theirs = (self._bodies.get(one.row) or stored_from_row(one) for one in (row, other))
+        judged, stored = mine.body, theirs.body
         if judged is None or stored is None:
-            similarity = signature_similarity(signature_from_blob(row.signature), signature_from_blob(other.signature))
+            similarity = signature_similarity(mine.signature, theirs.signature)
             return judge_signatures(similarity, corpus.policy.thresholds).verdict in MEMBERSHIP
         masks = self.mask(corpus, judged), self.mask(corpus, stored)
         ruling, _ = verify(judged, stored, masks, same_text=False, thresholds=corpus.policy.thresholds)
@@ -163,15 +170,15 @@ class Judge:
         if not findings:
             return judgement(Ruling(Verdict.NEW, reason)), None
         best = findings[0]
-        centre = None
+        found = None
         if best.ruling.verdict in MEMBERSHIP:
-            centre = self._centre(corpus, prepared, findings, evidence)
-        if centre is None:
-            related = self._canonical(best.row.cluster)
-            return judgement(best.ruling, findings, None, related), None
+            found = self._centre(corpus, prepared, findings, evidence)
+        if found is None:
+            return judgement(best.ruling, findings, None, self._canonical(best.row.row)), None
+        centre, cluster = found
         if all(finding.row.row != centre.row.row for finding in findings):
             findings = sorted([*findings[: MAX_MATCHES - 1], centre], key=lambda finding: finding.order)
-        return judgement(best.ruling, findings, centre.row.id, None), centre.row.cluster
+        return judgement(best.ruling, findings, centre.row.id, None), cluster
 
     def _lookup(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, pending: bool) -> Lookup:
         queries = [Query(one.fingerprint, one.document.source) for one in prepared]
@@ -190,7 +197,7 @@ class Judge:
         findings: list[Finding] = []
         if evidence and evidence.thresholds is not corpus.policy.thresholds:
             for number, known in evidence.items():
-                evidence[number] = _ruled(known.row, known.comparison, prepared, corpus.policy.thresholds)
+                evidence[number] = _ruled(known.stored, known.comparison, prepared, corpus.policy.thresholds)
         evidence.thresholds = corpus.policy.thresholds
         for candidate in candidates:
             if _is_settled(findings, candidate):
@@ -203,18 +210,18 @@ class Judge:
                 findings.append(finding)
         return findings
 
-    def _find(self, corpus: LoadedCorpus, prepared: Prepared, row_number: int, evidence: Evidence) -> Finding | None:
+    def _find(self, corpus: LoadedCorpus, prepared: Prepared, row: int, evidence: Evidence) -> Finding | None:
         """Compare with one stored document; None where it was deleted meanwhile."""
-        known = evidence.get(row_number)
+        known = evidence.get(row)
         if known is not None:
             return known
         with timed(self._observer, "load"):
-            row = self._store.document_at(row_number)
-            if row is None:
+            stored = self._stored(row)
+            if stored is None:
                 return None
-            body = self._body(row)
-        comparison = None if body is None else self._compare(corpus, prepared, row_number, body, evidence)
-        finding = evidence[row_number] = _ruled(row, comparison, prepared, corpus.policy.thresholds)
+            body = stored.body
+        comparison = None if body is None else self._compare(corpus, prepared, row, body, evidence)
+        finding = evidence[row] = _ruled(stored, comparison, prepared, corpus.policy.thresholds)
         return finding
 
     def _compare(
@@ -224,72 +231,84 @@ class Judge:
         with timed(self._observer, "verify"):
             if evidence.mask is None:
                 plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
-                evidence.mask = NO_MASK if plain else self.mask(corpus, judged)
-            stored_mask = self.mask(corpus, stored) if evidence.mask.size else NO_MASK
+                evidence.mask = NO_MASK if plain else self.mask(corpus, judged, evidence.watched)
+            stored_mask = self.mask(corpus, stored, evidence.watched) if evidence.mask.size else NO_MASK
             evidence.stored_masks[row] = stored_mask
             return compare(judged, stored, evidence.mask, stored_mask)
 
     def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
-        """Whether the comparisons made would come out the same now: what they left out as boilerplate still is.
-
-        Answers then depend on what is stored when the text's turn comes, and not on when it was compared.
-        """
-        judged, mask = prepared.body, evidence.mask
-        if mask is None or (evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size):
+        """Whether all boilerplate that was left out of the comparisons made is what would be left out now."""
+        mask = evidence.mask
+        if mask is None:
             return True
-        if not np.array_equal(self.mask(corpus, judged), mask):
+        if not np.array_equal(self.mask(corpus, prepared.body), mask):
             return False
         compared = ((row, x.comparison.stored) for row, x in evidence.items() if x.comparison) if mask.size else ()
         return all(np.array_equal(self.mask(corpus, body), evidence.stored_masks[row]) for row, body in compared)
 
-    def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
-        """Return the letters of a body that the corpus has learned to be boilerplate by now."""
-        passages, _ = body.passages
-        return boilerplate_mask(body, corpus.index.boilerplate(passages, body.source))
+    def mask(self, corpus: LoadedCorpus, body: Body, watched: list[NDArray[np.uint64]] | None = None) -> Mask:
+        """Return the letters of a body that the corpus has learned to be boilerplate by now.
 
-    def _body(self, row: DocumentRow) -> Body | None:
-        body = self._bodies.get(row.row)
-        if body is None:
-            body = body_from_row(row)
-            if body is not None:
-                self._bodies.put(row.row, body)
-        return body
+        Args:
+            watched: Takes the passages that are not, any of which might be later.
+        """
+        passages, _ = body.passages
+        flags = corpus.index.boilerplate(passages, body.source)
+        if watched is not None:
+            watched.append(passages[~flags])
+        return boilerplate_mask(body, flags)
+
+    def _read(self, rows: Iterable[int]) -> None:
+        """Read the documents at *rows* that are not at hand yet, all by one query."""
+        with timed(self._observer, "load"):
+            if missing := self._bodies.missing(rows):
+                for row in self._store.texts_at(missing):
+                    self._bodies.put(Stored(row))
+
+    def _stored(self, row: int) -> Stored | None:
+        """Return the document at *row*; None where it was deleted meanwhile."""
+        stored = self._bodies.get(row)
+        if stored is None:
+            stored = next(map(Stored, self._store.texts_at([row])), None)
+            if stored is not None:
+                self._bodies.put(stored)
+        return stored
 
     def _centre(
         self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], evidence: Evidence
-    ) -> Finding | None:
+    ) -> tuple[Finding, int] | None:
         """Return the canonical document of the first cluster, by best match, whose canonical the text repeats."""
         seen = set()
         for finding in findings:
             if finding.ruling.verdict not in MEMBERSHIP:
                 break
-            cluster = self._store.cluster(finding.row.cluster)
+            cluster = self._store.cluster_of(finding.row.row)
             if cluster is None or cluster.cluster in seen:
                 continue
             seen.add(cluster.cluster)
             if cluster.canonical == finding.row.row:
-                return finding
+                return finding, cluster.cluster
             canonical = self._find(corpus, prepared, cluster.canonical, evidence)
             if canonical is not None and canonical.row.time < corpus.earliest():
-                return finding  # the centre has left the window and is about to be deleted
+                return finding, cluster.cluster  # the centre has left the window and is about to be deleted
             if canonical is not None and canonical.ruling.verdict in MEMBERSHIP:
-                return canonical
+                return canonical, cluster.cluster
         return None
 
-    def _canonical(self, cluster_number: int) -> str | None:
-        cluster = self._store.cluster(cluster_number)
-        row = self._store.document_at(cluster.canonical) if cluster else None
-        return row.id if row else None
+    def _canonical(self, row: int) -> str | None:
+        """Return the id of the canonical document of the cluster that the document at *row* belongs to."""
+        cluster = self._store.cluster_of(row)
+        stored = self._stored(cluster.canonical) if cluster else None
+        return stored.row.id if stored else None
 
     def _overridden(
         self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow
     ) -> list[Finding]:
         target = self._store.document(corpus.row.corpus, override.target_id) if override.target_id else None
         if override.kind == OverrideKind.NOT_REPEAT:
-            spared = target.cluster if target else None
             return [
                 replace(finding, ruling=Ruling(Verdict.OVERLAP, OVERRIDDEN))
-                if finding.ruling.verdict in MEMBERSHIP and (target is None or finding.row.cluster == spared)
+                if finding.ruling.verdict in MEMBERSHIP and (target is None or self._are_together(finding, target))
                 else finding
                 for finding in findings
             ]
@@ -305,6 +324,10 @@ class Judge:
             if finding.row.row != target.row
         ]
         return [replace(found, ruling=forced), *others] if found else others
+
+    def _are_together(self, finding: Finding, target: DocumentRow) -> bool:
+        cluster = self._store.cluster_of(finding.row.row)
+        return cluster is not None and cluster.cluster == target.cluster
 
     def _judgement(
         self,
@@ -336,15 +359,21 @@ class Judge:
         )
 
 
-def _ruled(row: DocumentRow, comparison: Comparison | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
+def _near(candidates: list[Candidate]) -> list[int]:
+    """Return the rows of the candidates that a text is likely to be compared with: the best alone where it is near."""
+    most = 1 if candidates and candidates[0].estimate >= REPUBLISHED else ENOUGH_TEMPLATES
+    return [candidate.row for candidate in candidates[:most]]
+
+
+def _ruled(stored: Stored, comparison: Comparison | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
     """Return what the rules say of a text and a stored document."""
-    same_text = row.digest == prepared.fingerprint.digest_bytes
+    same_text = stored.row.digest == prepared.fingerprint.digest_bytes
     if comparison is not None:
         ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
-        return Finding(row, ruling, comparison.similarity, comparison)
-    similarity = signature_similarity(signature_from_blob(row.signature), prepared.fingerprint.signature)
+        return Finding(stored, ruling, comparison.similarity, comparison)
+    similarity = signature_similarity(stored.signature, prepared.fingerprint.signature)
     ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
-    return Finding(row, ruling, similarity, None)
+    return Finding(stored, ruling, similarity, None)
 
 
 def _make_matches(findings: list[Finding]) -> None:

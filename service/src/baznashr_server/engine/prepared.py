@@ -8,16 +8,18 @@ from functools import cached_property
 
 import numpy as np
 
+from baznashr.errors import BaznashrError
 from baznashr.types import Document
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.validation import check_document, check_letters, check_text, errors_at
 from baznashr_server.judge.body import Body, prepare
 from baznashr_server.judge.may_repeat import may_repeat
 from baznashr_server.judge.repetition import NONE, Repetition, find_repetition
+from baznashr_server.limits import MAX_TEXT_LETTERS
 from baznashr_server.profile import FA_1, Profile
 from baznashr_server.sketch.fingerprint import Fingerprint, fingerprints_of
 from baznashr_server.store.codec import to_micros
-from baznashr_server.text.canonical import Canonical, canonicalise_all
+from baznashr_server.text.canonical import canonicalise_all
 
 
 @dataclass(eq=False)
@@ -37,10 +39,8 @@ class Prepared:
         """The letters to compare; made when the first candidate comes."""
         with timed(self.observer, "prepare"):
             document = self.document
-            # Copies: the body may be kept for long, and its letters are views of those of all texts of a call.
-            canonical = Canonical(self.fingerprint.letters.copy(), self.fingerprint.offsets.copy())
-            copies = self.repetition.copies
-            return prepare(document.text, canonical, copies, title=document.title, source=document.source)
+            copies = self.repetition.answer.spans
+            return prepare(document.text, copies, title=document.title, source=document.source)
 
 
 def prepare_documents(
@@ -55,16 +55,19 @@ def prepare_documents(
         InvalidText: No letter or digit, over the limit, or malformed.
         InvalidDocument: An id, time or other field that cannot be stored.
     """
-    documents, encoded = [], []
-    for number, item in enumerate(items):
-        with errors_at(field and f"{field}[{number}]"):
+    documents: list[Document] = []
+    encoded: list[bytes] = []
+    try:
+        for item in items:
             encoded.append(check_document(item) if isinstance(item, Document) else check_text(item))
-        documents.append(item if isinstance(item, Document) else Document(id="", text=item))
+            documents.append(item if isinstance(item, Document) else Document(id="", text=item))
+    except BaznashrError as error:
+        raise (error.at(f"{field}[{len(encoded)}]") if field else error) from None
     with timed(observer, "fingerprint"):
         texts = canonicalise_all([document.text for document in documents])
-        for number, size in enumerate(texts.sizes.tolist()):
+        for number in np.flatnonzero((texts.sizes == 0) | (texts.sizes > MAX_TEXT_LETTERS)).tolist():
             with errors_at(field and f"{field}[{number}]"):
-                check_letters(size)
+                check_letters(int(texts.sizes[number]))
         made = fingerprints_of(texts, profile)
         titles = canonicalise_all([document.title for document in documents])
         repeats = may_repeat(texts, titles, np.array([fingerprint.repeats_passages for fingerprint in made]))

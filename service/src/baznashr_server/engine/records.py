@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from baznashr.types import (
     ClusterMember,
@@ -27,11 +30,9 @@ from baznashr.types import (
 from baznashr_server.store.codec import decompress, from_micros
 from baznashr_server.store.rows import CorpusRow, DocumentRow, OverrideRow
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
 
 def to_json(value: Any) -> str:
-    return _ENCODER.encode(value)
+    return orjson.dumps(value).decode()
 
 
 def policy_to_json(policy: Policy) -> str:
@@ -88,24 +89,55 @@ def override_from_row(row: OverrideRow) -> Override:
     )
 
 
+def _match_to_json(match: Match) -> dict[str, Any]:
+    return {
+        "document_id": match.document_id,
+        "similarity": round(match.similarity, 6),
+        "containment": round(match.containment, 6),
+        "reverse_containment": round(match.reverse_containment, 6),
+        "covered": round(match.covered, 6),
+        "numbers_changed": [
+            {"old": change.old, "new": change.new, "context": change.context} for change in match.numbers_changed
+        ],
+        "verified": match.verified,
+        "verdict": match.verdict.value,
+        "reason": match.reason,
+    }
+
+
 def judgement_to_json(judgement: Judgement) -> str:
     """Write what a retry is answered with: everything but the spans of matches, which `compare` finds again."""
-    matches = [
-        {
-            "document_id": match.document_id,
-            "similarity": round(match.similarity, 6),
-            "containment": round(match.containment, 6),
-            "reverse_containment": round(match.reverse_containment, 6),
-            "covered": round(match.covered, 6),
-            "numbers_changed": [
-                {"old": change.old, "new": change.new, "context": change.context} for change in match.numbers_changed
-            ],
-            "verified": match.verified,
-            "verdict": match.verdict.value,
-            "reason": match.reason,
-        }
-        for match in judgement.matches
-    ]
+    if judgement.matches or judgement.self_repetition.kinds:
+        return _to_json(judgement)
+    return _without_evidence(
+        judgement.repeated,
+        judgement.reason,
+        judgement.canonical_id,
+        judgement.related_cluster_id,
+        judgement.new_share,
+        judgement.policy,
+    )
+
+
+@lru_cache(64)
+def _without_evidence(
+    repeated: bool, reason: str, canonical_id: str | None, related_cluster_id: str | None, share: float, policy: str
+) -> str:
+    """Write what is the same for most new texts."""
+    return _to_json(
+        Judgement(
+            verdict=Verdict.NEW,
+            repeated=repeated,
+            reason=reason,
+            canonical_id=canonical_id,
+            related_cluster_id=related_cluster_id,
+            new_share=share,
+            policy=policy,
+        )
+    )
+
+
+def _to_json(judgement: Judgement) -> str:
     repetition = judgement.self_repetition
     return to_json(
         {
@@ -113,7 +145,7 @@ def judgement_to_json(judgement: Judgement) -> str:
             "reason": judgement.reason,
             "canonical_id": judgement.canonical_id,
             "related_cluster_id": judgement.related_cluster_id,
-            "matches": matches,
+            "matches": [_match_to_json(match) for match in judgement.matches],
             "new_share": round(judgement.new_share, 6),
             "self_repetition": {
                 "share": round(repetition.share, 6),

@@ -143,14 +143,15 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
         window: Least publish time of a document of equal text, and of another.
 
     Returns:
-        Rows, estimated similarities and shared passages, [n, most] each; how many there are, int64[n]; and which
-        passages are not boilerplate, bool[p].
+        Rows, publish times, estimated similarities and shared passages, [n, most] each; how many there are, int64[n];
+        and which passages are not boilerplate, bool[p].
     """
     band_arrays, passage_arrays, digest_arrays = tables
     signatures, digests, band_keys, passages, ends, letters, source_keys = texts
-    sources, row = columns[4], columns[5]
+    published, sources, row = columns[2], columns[4], columns[5]
     n = ends.size
     rows = np.empty((n, most), np.int64)
+    times = np.empty((n, most), np.int64)
     estimates = np.empty((n, most), np.float64)
     counts = np.empty((n, most), np.int64)
     found = np.zeros(n, np.int64)
@@ -162,7 +163,8 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
         bounds = (least_state, letters[t], window[1], source_keys[t])
         exact = _exact(digest_arrays, digests[t], columns, least_state, window[0])
         if exact >= 0:
-            rows[t, 0], estimates[t, 0], counts[t, 0], found[t] = row[exact], 1.0, 0, 1
+            rows[t, 0], times[t, 0], estimates[t, 0], counts[t, 0] = row[exact], published[exact], 1.0, 0
+            found[t] = 1
         elif letters[t] >= MIN_LETTERS:
             shared = np.empty(min(MAX_HITS, limits[0] * (own.size + 1)), np.int64)
             flags = telling[start : ends[t]]
@@ -175,6 +177,7 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
                 found[t] = order.size
                 for i in range(order.size):
                     at = order[i]
-                    rows[t, i], estimates[t, i], counts[t, i] = row[slots[at]], estimate[at], count[at]
+                    rows[t, i], times[t, i] = row[slots[at]], published[slots[at]]
+                    estimates[t, i], counts[t, i] = estimate[at], count[at]
         start = ends[t]
-    return rows, estimates, counts, found, telling
+    return rows, times, estimates, counts, found, telling

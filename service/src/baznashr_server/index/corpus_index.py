@@ -289,23 +289,26 @@ class CorpusIndex:
             some, start, end = texts.part(first, first + LOCKED_LOOKUPS)
             with self._settled():
                 c = self._columns
-                columns = (c.state, c.letters, c.published, c.sketch, c.source, c.row, c.digest)
+                held = (c.state, c.letters, c.published, c.sketch, c.source, c.row, c.digest)
                 tables = (self._bands.arrays, self._passages.arrays, self._digests.arrays)
                 least = PENDING if pending else VISIBLE
-                made = lookup_kernel(tables, columns, some, PASSAGE_LIMITS, least, window, limit)
-            rows, estimates, counts, found, telling[start:end] = made
+                made = lookup_kernel(tables, held, some, PASSAGE_LIMITS, least, window, limit)
+            *columns, found, telling[start:end] = made
             for t, n in enumerate(found.tolist()):
-                values = rows[t, :n].tolist(), estimates[t, :n].tolist(), counts[t, :n].tolist()
+                values = (column[t, :n].tolist() for column in columns)
                 candidates.append([Candidate(*each) for each in zip(*values, strict=True)] if n else [])
         return Lookup(candidates, since, removals, *texts.keys(telling))
 
-    def is_outdated(self, lookup: Lookup) -> tuple[list[bool], bool]:
+    def is_outdated(
+        self, lookup: Lookup, watched: Sequence[Sequence[NDArray[np.uint64]]] = ()
+    ) -> tuple[list[bool], bool]:
         """Return for each text whether another lookup, by the writer, could find more; and whether it could find less.
 
-        Texts are taken in order: one that shares a key with an earlier one is said to find more.
+        Texts are taken in order: one that shares a key with an earlier one is said to find more, and so is one with a
+        *watched* passage that was entered since.
         """
         with self._settled():
-            flags = self._fresh.flags(lookup.keys, lookup.tested, lookup.ends, lookup.since)
+            flags = self._fresh.flags(lookup.keys, lookup.tested, lookup.ends, lookup.since, watched)
             return flags.tolist(), lookup.removals != self._removals
 
 

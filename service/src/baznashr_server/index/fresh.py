@@ -8,12 +8,15 @@ the newer is half full it becomes the older, and what the older held counts as f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from baznashr_server.kernel import kernel
 
 FIRST_PLACES = 1 << 10
+NO_KEYS = np.empty(0, np.uint64)
 MAX_PLACES = 1 << 18
 """Of a generation: its half holds the keys of 1,500 documents, three groups of the writer."""
 
@@ -47,30 +50,45 @@ def _newest(keys, numbers, key):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _flag(newer, newer_numbers, older, older_numbers, keys, tested, ends, since):  # type: ignore[no-untyped-def]
-    """Return bool[n]: texts with a tested key of a document after *since*, or of an earlier text of these."""
+def _is_in(used, own, key):  # type: ignore[no-untyped-def]
+    at = _home(key, own.size)
+    while used[at] and own[at] != key:
+        at = (at + 1) & (own.size - 1)
+    return used[at]
+
+
+@kernel
+def _flag(generations, keys, tested, ends, watched, watched_ends, since, newest):  # type: ignore[no-untyped-def]
+    """Return bool[n]: texts with a tested or watched key of a document after *since*, or of an earlier one of these."""
+    newer, newer_numbers, older, older_numbers = generations
     flags = np.zeros(ends.size, np.bool_)
     size = 16
     while size < 2 * keys.size:
         size *= 2
     own = np.zeros(size, np.uint64)
     used = np.zeros(size, np.bool_)
-    start = 0
+    start, first = 0, 0
     for t in range(ends.size):
         for k in range(start, ends[t]):
-            if tested[k] and not flags[t]:
-                fresh = _newest(newer, newer_numbers, keys[k]) > since or _newest(older, older_numbers, keys[k]) > since
-                at = _home(keys[k], size)
-                while used[at] and own[at] != keys[k]:
-                    at = (at + 1) & (size - 1)
-                flags[t] = fresh or used[at]
+            flags[t] = flags[t] or (tested[k] and _is_in(used, own, keys[k]))
+        for k in range(start, ends[t]):
+            if flags[t] or newest == since:
+                break
+            key = keys[k]
+            flags[t] = tested[k] and (
+                _newest(newer, newer_numbers, key) > since or _newest(older, older_numbers, key) > since
+            )
+        for k in range(first, watched_ends[t]):
+            key = watched[k]
+            fresh = _newest(newer, newer_numbers, key) > since or _newest(older, older_numbers, key) > since
+            flags[t] = flags[t] or fresh or _is_in(used, own, key)
         for k in range(start, ends[t]):
             at = _home(keys[k], size)
             while used[at] and own[at] != keys[k]:
                 at = (at + 1) & (size - 1)
             used[at] = True
             own[at] = keys[k]
-        start = ends[t]
+        start, first = ends[t], watched_ends[t]
     return flags
 
 
@@ -108,18 +126,29 @@ class FreshKeys:
         self._used += _record(self._keys, self._numbers, keys, numbers)
 
     def flags(
-        self, keys: NDArray[np.uint64], tested: NDArray[np.bool_], ends: NDArray[np.int64], since: int
+        self,
+        keys: NDArray[np.uint64],
+        tested: NDArray[np.bool_],
+        ends: NDArray[np.int64],
+        since: int,
+        watched: Sequence[Sequence[NDArray[np.uint64]]] = (),
     ) -> NDArray[np.bool_]:
         """Return bool[n]: texts that share a key with a document numbered after *since* or with an earlier one of them.
 
         Args:
             keys: uint64[k], those of text i at ends[i-1]:ends[i].
             tested: bool[k], the keys that count for the text they belong to; the others only for those after it.
+            watched: Of each text, keys that count for it too, and are not its own; none for no text where left out.
         """
         if since < self._known_since:
             return np.ones(ends.size, np.bool_)
         generations = (self._keys, self._numbers, self._older, self._older_numbers)
-        flags: NDArray[np.bool_] = _flag(*generations, keys, tested, ends, since)
+        others = [array for arrays in watched for array in arrays]
+        other_keys = np.concatenate(others) if others else NO_KEYS
+        other_ends = np.zeros(ends.size, np.int64)
+        if others:
+            np.cumsum([sum(array.size for array in arrays) for arrays in watched], out=other_ends)
+        flags: NDArray[np.bool_] = _flag(generations, keys, tested, ends, other_keys, other_ends, since, self.newest)
         return flags
 
     @property

@@ -14,9 +14,10 @@ from baznashr_server.index.columns import source_key
 from baznashr_server.sketch.fingerprint import Fingerprint
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     row: int
+    time: int
+    """Its publish time, in microseconds since 1970, UTC."""
     estimate: float
     """Jaccard similarity as the signatures' low bytes tell it; its standard error is below 0.05."""
     passages: int

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr.types import Span
 from baznashr_server.judge.align import ShingleTable, distinct_kernel, shingle_letters, shingle_table
-from baznashr_server.judge.chrome import chrome_mask
-from baznashr_server.judge.repetition import Copy
+from baznashr_server.judge.chrome import chrome_kernel, find_phrases, phrases
+from baznashr_server.kernel import kernel
 from baznashr_server.sketch.passages import winnow
-from baznashr_server.text.canonical import Canonical, canonicalise, code_points
+from baznashr_server.text.canonical import canonicalise, canonicalise_kernel, code_points, table
 from baznashr_server.text.numbers import PlacedNumbers, placed_numbers
 
 
@@ -57,25 +59,33 @@ class Body:
         """Return where a letter came from, in code points of the text."""
         return int(self.offsets[letter])
 
-    @property
-    def memory_bytes(self) -> int:
-        """An estimate that counts the table as built."""
-        return 2 * len(self.text) + 24 * self.letters.size + 512
 
+@kernel
+def _own_letters(codes, copies, table, phrases):  # type: ignore[no-untyped-def]
+    """Return the letters of a text that are compared, with their offsets and shingles.
 
-def prepare(
-    text: str, canonical: Canonical | None = None, copies: tuple[Copy, ...] = (), *, title: str = "", source: str = ""
-) -> Body:
-    """Make *text* ready. Pass its canonical form and second copies where they are at hand already."""
-    canonical = canonical or canonicalise(text)
-    letters, offsets = canonical
+    Args:
+        codes: uint32[c], the text.
+        copies: int64[k, 2], where second copies start and end in it.
+        table: Of the canonical form.
+        phrases: Of sites.
+    """
+    letters, offsets = canonicalise_kernel(codes, table)
     shingles = shingle_letters(letters)
-    dropped = chrome_mask(text, canonical, shingles)
-    if copies:
-        dropped = np.zeros(letters.size, np.bool_) if dropped is None else dropped
-        for copy in copies:
-            dropped[copy.start : copy.end] = True
-    if dropped is not None:
-        letters, offsets = letters[~dropped], offsets[~dropped]
-        shingles = shingle_letters(letters)
+    found = find_phrases(letters, shingles, phrases)
+    if found.shape[0] + copies.shape[0]:
+        dropped = np.zeros(letters.size, np.bool_)
+        chrome_kernel(codes, letters, offsets, found, dropped)
+        for c in range(copies.shape[0]):
+            dropped[np.searchsorted(offsets, copies[c, 0]) : np.searchsorted(offsets, copies[c, 1])] = True
+        if dropped.any():
+            letters, offsets = letters[~dropped], offsets[~dropped]
+            shingles = shingle_letters(letters)
+    return letters, offsets, shingles
+
+
+def prepare(text: str, copies: Sequence[Span] = (), *, title: str = "", source: str = "") -> Body:
+    """Make *text* ready, without its second *copies*."""
+    spans = np.array([(span.start, span.end) for span in copies], np.int64).reshape(-1, 2)
+    letters, offsets, shingles = _own_letters(code_points(text), spans, table(), phrases())
     return Body(text, letters, offsets, shingles, title, source)

@@ -12,7 +12,7 @@ from baznashr_server.judge.align import shingle_letters
 from baznashr_server.judge.chrome_phrases import ENDS, FIELDS, LISTS, NOTICES
 from baznashr_server.kernel import kernel
 from baznashr_server.sketch.shingles import SIZE
-from baznashr_server.text.canonical import Canonical, canonicalise
+from baznashr_server.text.canonical import canonicalise
 
 NOTICE, FIELD, LIST, END = range(4)
 MAX_FIELD = 60
@@ -25,7 +25,7 @@ MAX_TAIL = 1500
 MIN_BODY = 40
 """Letters above the end mark that make an article."""
 
-Bools = NDArray[np.bool_]
+NEWLINE, SPACE, ZWNJ, DAL, RE = map(ord, "\n \u200cدر")
 
 
 class Phrases(NamedTuple):
@@ -64,8 +64,9 @@ def phrases() -> Phrases:
 
 
 @kernel
-def find_phrases(letters, shingles, keys, starts, order, counts, phrase_letters):  # type: ignore[no-untyped-def]
+def find_phrases(letters, shingles, phrases):  # type: ignore[no-untyped-def]
     """Return int64[f, 3]: start, end and role of the phrases in canonical *letters*, the longest at each place."""
+    keys, starts, order, counts, phrase_letters = phrases
     found = np.empty((shingles.size // SIZE + 1, 3), np.int64)
     count = 0
     at = 0
@@ -95,66 +96,74 @@ def find_phrases(letters, shingles, keys, starts, order, counts, phrase_letters)
     return found[:count]
 
 
-def line_starts(text: str, offsets: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return the positions, in letters, at which lines with letters start, and the number of letters at the end."""
-    ends = []
-    at = text.find("\n")
-    while at >= 0:
-        ends.append(at)
-        at = text.find("\n", at + 1)
-    inner = np.searchsorted(offsets, np.array(ends, np.uint32))
-    return np.unique(np.concatenate(([0], inner, [offsets.size]))).astype(np.int64)
+@kernel
+def _line_starts(codes, offsets):  # type: ignore[no-untyped-def]
+    """Return where lines with letters start, in letters, ascending, and the number of letters at the end."""
+    starts = np.zeros(codes.size + 2, np.int64)
+    count, at = 1, 0
+    for i in range(codes.size):
+        if codes[i] != NEWLINE:
+            continue
+        while at < offsets.size and offsets[at] < i:
+            at += 1
+        if at > starts[count - 1]:
+            starts[count] = at
+            count += 1
+    if offsets.size > starts[count - 1]:
+        starts[count] = offsets.size
+        count += 1
+    return starts[:count]
 
 
-def _is_mentioned(text: str, canonical: Canonical, start: int) -> bool:
+@kernel
+def _is_mentioned(codes, letters, offsets, start):  # type: ignore[no-untyped-def]
     """Whether an end mark is part of a sentence: in «در پایان پیام» it is no mark."""
-    letters, offsets = canonical
-    if start < 2 or (letters[start - 2], letters[start - 1]) != (ord("د"), ord("ر")):
+    if start < 2 or letters[start - 2] != DAL or letters[start - 1] != RE:
         return False
-    return not text[offsets[start - 1] + 1 : offsets[start]].strip(" \u200c")
+    for i in range(offsets[start - 1] + 1, offsets[start]):  # noqa: SIM110 - Numba compiles the loop better
+        if codes[i] != SPACE and codes[i] != ZWNJ:
+            return False
+    return True
 
 
-def _list_end(lines: NDArray[np.int64], line: int) -> int:
+@kernel
+def _list_end(lines, line):  # type: ignore[no-untyped-def]
     """Return where a list of headlines that starts at *line* ends."""
     last = line + 1
     while last < lines.size - 1 and last - line <= MAX_LIST_LINES and lines[last + 1] - lines[last] <= MAX_LIST_LINE:
         last += 1
-    return int(lines[last])
+    return lines[last]
 
 
-def chrome_mask(text: str, canonical: Canonical, shingles: NDArray[np.uint32]) -> Bools | None:
-    """Return bool[m], true for the letters of *text* that belong to its site; None where there are none.
+@kernel
+def chrome_kernel(codes, letters, offsets, found, mask):  # type: ignore[no-untyped-def]
+    """Set mask[i], bool[m], for the letters that belong to a text's site.
 
     Args:
-        canonical: The canonical form of *text*.
-        shingles: uint32[m-7], its shingles in text order.
+        codes: uint32[c], the text.
+        letters, offsets: uint32[m], its canonical form.
+        found: int64[f, 3], what `find_phrases` found in it.
     """
-    letters, offsets = canonical
-    found = find_phrases(letters, shingles, *phrases())
-    if not found.size:
-        return None
-    mentioned = [role == END and _is_mentioned(text, canonical, start) for start, _, role in found.tolist()]
-    found = found[~np.array(mentioned, np.bool_)]
-    if not found.size:
-        return None
-    mask = np.zeros(letters.size, np.bool_)
-    lines = None
-    for start, end, role in found.tolist():
-        if role in {NOTICE, END}:
-            mask[start:end] = True
+    lines = np.empty(0, np.int64)
+    last_end = -1
+    for f in range(found.shape[0]):
+        start, end, role = found[f]
+        if role == END and _is_mentioned(codes, letters, offsets, start):
             continue
-        if lines is None:
-            lines = line_starts(text, offsets)
-        line = int(np.searchsorted(lines, start, "right")) - 1
-        starts_line = lines[line] == start
-        line_end = int(lines[line + 1])
-        if role == FIELD and starts_line and line_end - start <= MAX_FIELD:
+        if role in (NOTICE, END):
+            mask[start:end] = True
+            if role == END:
+                last_end = start
+            continue
+        if lines.size == 0:
+            lines = _line_starts(codes, offsets)
+        line = np.searchsorted(lines, start, "right") - 1
+        if lines[line] != start:
+            continue
+        line_end = lines[line + 1]
+        if role == FIELD and line_end - start <= MAX_FIELD:
             mask[start:line_end] = True
-        elif role == LIST and starts_line and line_end - start <= MAX_LIST_LINE:
+        elif role == LIST and line_end - start <= MAX_LIST_LINE:
             mask[start : _list_end(lines, line)] = True
-    ends = found[found[:, 2] == END]
-    if ends.size:
-        start = int(ends[-1, 0])
-        if start >= MIN_BODY and letters.size - start <= min(MAX_TAIL, start):
-            mask[start:] = True
-    return mask if mask.any() else None
+    if last_end >= MIN_BODY and letters.size - last_end <= min(MAX_TAIL, last_end):
+        mask[last_end:] = True

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr.types import MatchedSpan, NumberChange
-from baznashr_server.judge.align import overlap
+from baznashr_server.judge.align import overlap_kernel
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.cover_kernel import COVER, LEAD, cover_kernel, longest_kernel
 from baznashr_server.judge.number_diff import NumberDiff, compare_numbers
@@ -38,7 +38,7 @@ class Cover(NamedTuple):
     """Share covered of its first 150 letters."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Comparison:
     judged: Body
     stored: Body
@@ -79,11 +79,21 @@ class Comparison:
         return common / (mine.size + theirs.size - common)
 
 
-def _cover(runs: Runs, side: int, size: int, mask: Mask) -> tuple[Cover, float, tuple[int, int]]:
-    """Return the cover of a text's own letters, the share covered in all, and its own letters covered at both edges."""
-    own, covered, lead, head, tail, total = cover_kernel(runs, side, size, mask)
-    cover = Cover(covered / max(1, own), covered, lead / max(1, min(own, LEAD)))
-    return cover, total / max(1, size), (head, tail)
+@kernel
+def _compare(letters, table, other_letters, other_shingles, mask, other_mask):  # type: ignore[no-untyped-def]
+    """Return the shared runs, and the figures of `compare` as int64[14]."""
+    shared, runs = overlap_kernel(letters, table.keys, table.positions, other_letters, other_shingles)
+    figures = np.empty(14, np.int64)
+    figures[0], figures[1] = shared, longest_kernel(runs, mask)
+    own, covered, lead, head, tail, total = cover_kernel(runs, 0, letters.size, mask)
+    figures[2:8] = (own, covered, lead, head, tail, total)
+    own, covered, lead, head, tail, total = cover_kernel(runs, 1, other_letters.size, other_mask)
+    figures[8:14] = (own, covered, lead, head, tail, total)
+    return runs, figures
+
+
+def _cover(own: int, covered: int, lead: int) -> Cover:
+    return Cover(covered / max(1, own), covered, lead / max(1, min(own, LEAD)))
 
 
 def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask: Mask = NO_MASK) -> Comparison:
@@ -93,24 +103,24 @@ def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask
         judged_mask: bool[m], letters of the judged text that the corpus knows for boilerplate and that do not count.
         stored_mask: The same of the stored text. Empty ones mask nothing.
     """
-    shared, runs = overlap(judged.letters, judged.table, stored.letters, stored.shingles)
-    own, other = judged.table.distinct, stored.distinct
-    judged_cover, judged_share, judged_edges = _cover(runs, 0, judged.letters.size, judged_mask)
-    stored_cover, stored_share, stored_edges = _cover(runs, 1, stored.letters.size, stored_mask)
-    most = max(judged_cover.letters, stored_cover.letters)
-    edges = sum(map(min, judged_edges, stored_edges))
+    runs, figures = _compare(judged.letters, judged.table, stored.letters, stored.shingles, judged_mask, stored_mask)
+    shared, longest, *both = figures.tolist()
+    own, covered, lead, head, tail, total = both[:6]
+    other_own, other_covered, other_lead, other_head, other_tail, other_total = both[6:]
+    mine, theirs = judged.table.distinct, stored.distinct
+    edges = min(head, other_head) + min(tail, other_tail)
     return Comparison(
         judged,
         stored,
-        similarity=shared / max(1, own + other - shared),
-        containment=shared / max(1, own),
-        reverse_containment=shared / max(1, other),
-        judged_cover=judged_cover,
-        stored_cover=stored_cover,
-        longest_run=longest_kernel(runs, judged_mask),
-        common_share=min(judged_share, stored_share),
+        similarity=shared / max(1, mine + theirs - shared),
+        containment=shared / max(1, mine),
+        reverse_containment=shared / max(1, theirs),
+        judged_cover=_cover(own, covered, lead),
+        stored_cover=_cover(other_own, other_covered, other_lead),
+        longest_run=longest,
+        common_share=min(total / max(1, judged.letters.size), other_total / max(1, stored.letters.size)),
         runs=runs,
-        edges_only=0 < EDGES * most <= edges,
+        edges_only=0 < EDGES * max(covered, other_covered) <= edges,
     )
 
 
@@ -153,11 +163,10 @@ def number_changes(comparison: Comparison, limit: int) -> tuple[NumberChange, ..
     """Return the first *limit* changed numbers as both texts write them, with the words around."""
     judged, stored = comparison.judged, comparison.stored
     new, old = judged.numbers, stored.numbers
-
-    def change(mine: int, theirs: int) -> NumberChange:
-        start, end = int(new.text_starts[mine]), int(new.text_ends[mine])
-        old_start, old_end = int(old.text_starts[theirs]), int(old.text_ends[theirs])
-        context = " ".join(judged.text[max(0, start - 30) : end + 30].split())
-        return NumberChange(old=stored.text[old_start:old_end], new=judged.text[start:end], context=context)
-
-    return tuple(change(mine, theirs) for mine, theirs in comparison.numbers.changed[:limit].tolist())
+    mine, theirs = comparison.numbers.changed[:limit].T
+    places = (new.text_starts[mine], new.text_ends[mine], old.text_starts[theirs], old.text_ends[theirs])
+    text, other = judged.text, stored.text
+    return tuple(
+        NumberChange(other[first:last], text[start:end], " ".join(text[max(0, start - 30) : end + 30].split()))
+        for start, end, first, last in zip(*(place.tolist() for place in places), strict=True)
+    )

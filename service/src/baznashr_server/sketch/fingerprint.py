@@ -80,9 +80,53 @@ def sketch_kernel(letters, starts, sizes, multipliers, increments):  # type: ign
     return signatures, passages[:end].copy(), ends, repeats
 
 
-def digest_of(canonical: Canonical) -> bytes:
-    """Return the 16-byte digest of a canonical form."""
-    return blake2b(canonical.text().encode(), digest_size=DIGEST_BYTES).digest()
+@kernel
+def utf8_kernel(letters, starts, sizes):  # type: ignore[no-untyped-def]
+    """Return the UTF-8 (RFC 3629) of each of n texts from its canonical letters, none of which is a surrogate.
+
+    Returns:
+        The bytes of all texts uint8[b], and where those of each end, int64[n].
+    """
+    total = 0
+    for t in range(sizes.size):
+        total += sizes[t]
+    out = np.empty(4 * total, np.uint8)
+    ends = np.empty(sizes.size, np.int64)
+    end = 0
+    for t in range(sizes.size):
+        for i in range(starts[t], starts[t] + sizes[t]):
+            code = letters[i]
+            if code < 0x80:
+                out[end] = code
+                end += 1
+            elif code < 0x800:
+                out[end] = 0xC0 | code >> 6
+                out[end + 1] = 0x80 | code & 0x3F
+                end += 2
+            elif code < 0x10000:
+                out[end] = 0xE0 | code >> 12
+                out[end + 1] = 0x80 | code >> 6 & 0x3F
+                out[end + 2] = 0x80 | code & 0x3F
+                end += 3
+            else:
+                out[end] = 0xF0 | code >> 18
+                out[end + 1] = 0x80 | code >> 12 & 0x3F
+                out[end + 2] = 0x80 | code >> 6 & 0x3F
+                out[end + 3] = 0x80 | code & 0x3F
+                end += 4
+        ends[t] = end
+    return out[:end], ends
+
+
+def digests_of(texts: CanonicalTexts) -> list[bytes]:
+    """Return the 16-byte digests of canonical forms."""
+    utf8, ends = utf8_kernel(texts.letters, texts.starts, texts.sizes)
+    data = memoryview(utf8)
+    found, start = [], 0
+    for end in ends.tolist():
+        found.append(blake2b(data[start:end], digest_size=DIGEST_BYTES).digest())
+        start = end
+    return found
 
 
 def fingerprint(text: str, profile: Profile = FA_1) -> Fingerprint:
@@ -97,8 +141,8 @@ def fingerprints_of(texts: CanonicalTexts, profile: Profile = FA_1) -> list[Fing
     )
     made = []
     start = 0
-    for t, (end, repeated) in enumerate(zip(ends.tolist(), repeats.tolist(), strict=True)):
-        canonical = texts.of(t)
-        made.append(Fingerprint(*canonical, signatures[t], passages[start:end], repeated, digest_of(canonical)))
+    for t, (end, repeated, digest) in enumerate(zip(ends.tolist(), repeats.tolist(), digests_of(texts), strict=True)):
+        letters, offsets = texts.of(t)
+        made.append(Fingerprint(letters, offsets, signatures[t], passages[start:end], repeated, digest))
         start = end
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +47,8 @@ def from_micros(micros: int) -> datetime:
 
 
 def array_to_blob(array: NDArray[np.generic]) -> bytes:
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    is_as_wanted = array.dtype.isnative and sys.byteorder == "little"
+    return (array if is_as_wanted else array.astype(array.dtype.newbyteorder("<"))).tobytes()
 
 
 def signature_from_blob(blob: bytes) -> NDArray[np.uint32]:

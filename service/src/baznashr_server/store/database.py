@@ -113,11 +113,26 @@ class Database:
             self._writer.executemany("INSERT INTO clusters(cluster, corpus, canonical) VALUES(?, ?, ?)", clusters)
         return self._writer
 
+    @property
+    def _first_waiting(self) -> int:
+        """The least number of a row that waits to be inserted; one higher than any where none waits."""
+        documents = (row.row for row in self._new_documents[:1])
+        clusters = (cluster for cluster, *_ in self._new_clusters[:1])
+        return min((*documents, *clusters), default=self._last_row + 1)
+
     def _forget_inserts(self) -> None:
         self._new_documents, self._new_clusters = [], []
 
-    def _reader(self) -> apsw.Connection:
+    def _reader(self, newest: int | None = None) -> apsw.Connection:
+        """Return the thread's connection to read from.
+
+        Args:
+            newest: The highest number of a document or cluster that is read by its number, if that is all that is
+                read: rows that wait to be inserted may go on waiting where all of them have higher ones.
+        """
         if self._writing_thread == threading.get_ident():
+            if newest is not None and newest < self._first_waiting:
+                return self._writer
             return self._change()
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -142,16 +157,18 @@ class Database:
         self.damage = self.damage or found
         return StoreDamaged(found, metadata={"what": what})
 
-    def _rows(self, what: str, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, what: str, sql: str, values: tuple[Any, ...] = (), newest: int | None = None
+    ) -> list[tuple[Any, ...]]:
         """Return all rows of a query; *what* it reads is named where the read meets damage."""
         try:
-            return list(self._reader().execute(sql, values))
+            return list(self._reader(newest).execute(sql, values))
         except DAMAGE as error:
             raise self._damaged(what, error) from error
 
-    def _row(self, what: str, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _row(self, what: str, sql: str, values: tuple[Any, ...], newest: int | None = None) -> tuple[Any, ...] | None:
         try:
-            return self._reader().execute(sql, values).fetchone()
+            return self._reader(newest).execute(sql, values).fetchone()
         except DAMAGE as error:
             raise self._damaged(what, error) from error
 

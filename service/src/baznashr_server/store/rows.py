@@ -53,6 +53,23 @@ class DocumentRow(NamedTuple):
         return self.arrived if self.published is None else self.published
 
 
+class TextRow(NamedTuple):
+    """What of a document never changes and is read to compare with it."""
+
+    row: int
+    id: str
+    digest: bytes
+    time: int
+    """When it was published or, where that is unknown, when it arrived."""
+    letters: int
+    source: str
+    title: str
+    text: bytes | None
+    signature: bytes
+    """Empty where the text is kept."""
+    judgement: str
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterRow:
     cluster: int

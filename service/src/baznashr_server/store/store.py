@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from baznashr_server.store.database import DOCUMENT_COLUMNS, Database
-from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow
+from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow, TextRow
 from baznashr_server.store.schema import BUSY_WAIT_MS
 
 ERASE_WAIT_MS = 20
@@ -20,6 +20,10 @@ _AGE = "published IS NULL, coalesce(published, arrived)"
 _LONG_COLUMNS = ("id", "source", "title", "url", "labels", "text", "signature", "passages", "judgement")
 _SHORT_COLUMNS_BYTES = 80
 """Of the other columns and the row's header, some."""
+_SELECT_TEXT = (
+    "SELECT row, id, digest, coalesce(published, arrived), letters, source, title, text,"
+    " CASE WHEN text IS NULL THEN signature ELSE x'' END, judgement FROM documents"
+)
 _SELECT_DOCUMENT = f"SELECT {DOCUMENT_COLUMNS} FROM documents"  # noqa: S608 - our own names
 
 
@@ -128,7 +132,13 @@ class Store(Database):
         return {row.id: row for row in rows}
 
     def document_at(self, row: int) -> DocumentRow | None:
-        return _document(self._row(f"document row {row}", f"{_SELECT_DOCUMENT} WHERE row=?", (row,)))
+        return _document(self._row(f"document row {row}", f"{_SELECT_DOCUMENT} WHERE row=?", (row,), row))
+
+    def texts_at(self, rows: Sequence[int]) -> list[TextRow]:
+        """Return what is compared of the documents at *rows*, those that are stored, in no order."""
+        sql = f"{_SELECT_TEXT} WHERE row IN (SELECT value FROM json_each(?))"  # noqa: S608 - our own names
+        what = "the texts of documents" if len(rows) > 1 else f"document row {rows[0]}"
+        return [TextRow(*values) for values in self._rows(what, sql, (json.dumps(rows),), max(rows))]
 
     def indexed_documents(self, corpus: int, after: int = 0) -> Iterator[DocumentRow]:
         """Yield the corpus's documents with rows above *after* that belong in the tables, in order of arrival."""
@@ -188,7 +198,14 @@ class Store(Database):
 
     def cluster(self, cluster: int) -> ClusterRow | None:
         sql = "SELECT cluster, corpus, canonical, pinned FROM clusters WHERE cluster=?"
-        found = self._row(f"cluster {cluster}", sql, (cluster,))
+        found = self._row(f"cluster {cluster}", sql, (cluster,), cluster)
+        return ClusterRow(found[0], found[1], found[2], bool(found[3])) if found else None
+
+    def cluster_of(self, row: int) -> ClusterRow | None:
+        """Return the cluster that the document at *row* belongs to now."""
+        ours = "SELECT cluster FROM documents WHERE row=?"
+        sql = f"SELECT cluster, corpus, canonical, pinned FROM clusters WHERE cluster=({ours})"  # noqa: S608 - our own names
+        found = self._row(f"the cluster of document row {row}", sql, (row,), row)
         return ClusterRow(found[0], found[1], found[2], bool(found[3])) if found else None
 
     def heirs(self, cluster: int, without: int, since: int = -(1 << 63)) -> list[DocumentRow]:

@@ -148,16 +148,21 @@ def code_points(text: str) -> U32:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def canonicalise(text: str) -> Canonical:
-    """Return the canonical letters of *text* with their offsets. Total: any `str` has a canonical form."""
-    codes = code_points(text)
+@kernel
+def canonicalise_kernel(codes, table):  # type: ignore[no-untyped-def]
+    """Return the canonical letters of *codes* and their offsets, uint32[m] each."""
     room = codes.size
     while True:
         letters, offsets = np.empty(room, np.uint32), np.empty(room, np.uint32)
-        count = canonical_kernel(codes, *table(), letters, offsets)
+        count = canonical_kernel(codes, table.single, table.expansions, letters, offsets)
         if count <= room:
-            return Canonical(letters[:count], offsets[:count])
+            return letters[:count], offsets[:count]
         room = count
+
+
+def canonicalise(text: str) -> Canonical:
+    """Return the canonical letters of *text* with their offsets. Total: any `str` has a canonical form."""
+    return Canonical(*canonicalise_kernel(code_points(text), table()))
 
 
 def canonicalise_all(texts: Sequence[str]) -> CanonicalTexts:
