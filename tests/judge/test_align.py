@@ -27,7 +27,8 @@ pieces = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 60)), max_size=6
 
 def align(first: np.ndarray, second: np.ndarray) -> Overlap:
     """Return what *second* shares with *first*."""
-    return overlap(first, shingle_table(shingle_letters(first)), second, shingle_letters(second))
+    shingles = shingle_letters(first)
+    return overlap(first, shingles, shingle_table(shingles), second, shingle_letters(second))
 
 
 def array(letters: list[int]) -> np.ndarray:
@@ -157,4 +158,6 @@ def test_table_holds_first_positions(values: list[int]) -> None:
     held = {int(k): int(p) for k, p in zip(table.keys, table.positions, strict=True) if p >= 0}
     assert held == {value: values.index(value) for value in values}
     assert table.distinct == len(set(values)) == np.count_nonzero(table.positions >= 0)
+    assert table.firsts.tolist() == [values.index(value) for value in values]
+    assert all(table.filter[value % table.filter.size] for value in values)
     assert distinct_kernel(np.array(values, np.uint32)) == len(set(values))

@@ -15,13 +15,22 @@ MIN_RUN = 12
 """Letters; shorter runs are common words and do not become spans."""
 
 
+FILTER = 4
+"""Places of a table's filter for each of its own: one shingle in ten that is not in the table passes."""
+
+
 class ShingleTable(NamedTuple):
-    """An open-addressing table from shingle to its first position in a text."""
+    """An open-addressing table from shingle to its first position in a text of n shingles."""
 
     keys: NDArray[np.uint32]
     """uint32[2^p]."""
     positions: NDArray[np.int32]
     """int32[2^p]; -1 marks a free place."""
+    firsts: NDArray[np.int32]
+    """int32[n]: of each position, the first that has the same shingle."""
+    filter: NDArray[np.bool_]
+    """bool[2^(p+2)]: whether a shingle of the table ends in these bits. It parts misses from hits by a branch that the
+    processor foresees, which probing does not."""
     distinct: int
 
 
@@ -36,13 +45,15 @@ class Overlap(NamedTuple):
 
 @kernel
 def table_kernel(shingles):  # type: ignore[no-untyped-def]
-    """Return keys, first positions and the number of distinct *shingles* (uint32[n], in text order)."""
+    """Return the parts of the ShingleTable of *shingles*, uint32[n] in text order."""
     size = 16
     while size < 2 * shingles.size:
         size *= 2
     keys = np.empty(size, np.uint32)
     positions = np.full(size, np.int32(-1), np.int32)
-    mask = np.uint32(size - 1)
+    firsts = np.empty(shingles.size, np.int32)
+    may_hold = np.zeros(FILTER * size, np.bool_)
+    mask, filter_mask = np.uint32(size - 1), np.uint32(FILTER * size - 1)
     distinct = 0
     for i in range(shingles.size):
         at = shingles[i] & mask
@@ -51,8 +62,10 @@ def table_kernel(shingles):  # type: ignore[no-untyped-def]
         if positions[at] < 0:
             keys[at] = shingles[i]
             positions[at] = i
+            may_hold[shingles[i] & filter_mask] = True
             distinct += 1
-    return keys, positions, distinct
+        firsts[i] = positions[at]
+    return keys, positions, firsts, may_hold, distinct
 
 
 @kernel
@@ -90,31 +103,54 @@ def _same(a, i, b, j, length):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def overlap_kernel(letters, keys, positions, other_letters, other_shingles):  # type: ignore[no-untyped-def]
+def _first_places(shingles, table, other_shingles):  # type: ignore[no-untyped-def]
+    """Return int32[m], the first position of each of *other_shingles* in a text, -1 for none; and how many distinct.
+
+    Where the text goes on as the other does, the next shingle is found without the table.
+    """
+    keys, positions, firsts, may_hold, _ = table
+    mask, filter_mask = np.uint32(keys.size - 1), np.uint32(may_hold.size - 1)
+    places = np.empty(other_shingles.size, np.int32)
+    hit = np.zeros(shingles.size, np.bool_)
+    shared = 0
+    following = np.int64(shingles.size)
+    for j in range(other_shingles.size):
+        shingle = other_shingles[j]
+        if following < shingles.size and shingles[following] == shingle:
+            place = firsts[following]
+            following += 1
+        elif not may_hold[shingle & filter_mask]:
+            places[j] = -1
+            following = np.int64(shingles.size)
+            continue
+        else:
+            at = shingle & mask
+            while positions[at] >= 0 and keys[at] != shingle:
+                at = (at + np.uint32(1)) & mask
+            place = positions[at]
+            following = np.int64(place) + 1 if place >= 0 else np.int64(shingles.size)
+        places[j] = place
+        if place >= 0:
+            shared += not hit[place]
+            hit[place] = True
+    return places, shared
+
+
+@kernel
+def overlap_kernel(letters, shingles, table, other_letters, other_shingles):  # type: ignore[no-untyped-def]
     """Return the number of shared distinct shingles and the shared runs, int64[r, 3].
 
     The runs are found greedily along the second text. Where a shingle stands at several places of the first, the
     place that goes on with the shift of the run before is preferred, else the first.
     """
     n = other_shingles.size
-    mask = np.uint32(keys.size - 1)
-    place = np.empty(n, np.int64)
-    hit = np.zeros(keys.size, np.bool_)
-    shared = 0
-    for j in range(n):
-        at = other_shingles[j] & mask
-        while positions[at] >= 0 and keys[at] != other_shingles[j]:
-            at = (at + np.uint32(1)) & mask
-        place[j] = positions[at]
-        if place[j] >= 0 and not hit[at]:
-            hit[at] = True
-            shared += 1
+    place, shared = _first_places(shingles, table, other_shingles)
     runs = np.empty((n // 2 + 1, 3), np.int64)
     count = 0
     shift = np.int64(0)
     j = 0
     while j < n:
-        i = place[j]
+        i = np.int64(place[j])
         if i < 0:
             j += 1
             continue
@@ -133,18 +169,27 @@ def overlap_kernel(letters, keys, positions, other_letters, other_shingles):  # 
     return shared, runs[:count]
 
 
+@kernel
+def jaccard_kernel(shingles, other_shingles):  # type: ignore[no-untyped-def]
+    """Return the Jaccard similarity of the sets of two shingle sequences, uint32[n] and uint32[m], not both empty."""
+    distinct, other_distinct = distinct_kernel(shingles), distinct_kernel(other_shingles)
+    union = distinct_kernel(np.concatenate((shingles, other_shingles)))
+    return (distinct + other_distinct - union) / union
+
+
 def shingle_table(shingles: NDArray[np.uint32]) -> ShingleTable:
     return ShingleTable(*table_kernel(shingles))
 
 
 def overlap(
     letters: NDArray[np.uint32],
+    shingles: NDArray[np.uint32],
     table: ShingleTable,
     other_letters: NDArray[np.uint32],
     other_shingles: NDArray[np.uint32],
 ) -> Overlap:
-    """Compare a text, given by its letters and table, with another, given by its letters and shingle sequence."""
-    return Overlap(*overlap_kernel(letters, table.keys, table.positions, other_letters, other_shingles))
+    """Compare a text, given by its letters, shingles in text order and table, with another without one."""
+    return Overlap(*overlap_kernel(letters, shingles, table, other_letters, other_shingles))
 
 
 @kernel

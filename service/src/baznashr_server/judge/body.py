@@ -48,8 +48,8 @@ class Body:
 
     @cached_property
     def title_shingles(self) -> NDArray[np.uint32]:
-        """Distinct, ascending."""
-        return np.unique(shingle_letters(canonicalise(self.title).letters))
+        """In the title's order."""
+        return shingle_letters(canonicalise(self.title).letters)
 
     @cached_property
     def numbers(self) -> PlacedNumbers:

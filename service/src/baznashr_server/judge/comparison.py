@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr.types import MatchedSpan, NumberChange
-from baznashr_server.judge.align import overlap_kernel
+from baznashr_server.judge.align import jaccard_kernel, overlap_kernel
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.cover_kernel import COVER, LEAD, cover_kernel, longest_kernel
 from baznashr_server.judge.number_diff import NumberDiff, compare_numbers
@@ -75,14 +75,13 @@ class Comparison:
         mine, theirs = self.judged.title_shingles, self.stored.title_shingles
         if not mine.size or not theirs.size:
             return None
-        common = np.intersect1d(mine, theirs, assume_unique=True).size
-        return common / (mine.size + theirs.size - common)
+        return float(jaccard_kernel(mine, theirs))
 
 
 @kernel
-def _compare(letters, table, other_letters, other_shingles, mask, other_mask):  # type: ignore[no-untyped-def]
+def _compare(letters, shingles, table, other_letters, other_shingles, mask, other_mask):  # type: ignore[no-untyped-def]
     """Return the shared runs, and the figures of `compare` as int64[14]."""
-    shared, runs = overlap_kernel(letters, table.keys, table.positions, other_letters, other_shingles)
+    shared, runs = overlap_kernel(letters, shingles, table, other_letters, other_shingles)
     figures = np.empty(14, np.int64)
     figures[0], figures[1] = shared, longest_kernel(runs, mask)
     own, covered, lead, head, tail, total = cover_kernel(runs, 0, letters.size, mask)
@@ -103,7 +102,7 @@ def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask
         judged_mask: bool[m], letters of the judged text that the corpus knows for boilerplate and that do not count.
         stored_mask: The same of the stored text. Empty ones mask nothing.
     """
-    runs, figures = _compare(judged.letters, judged.table, stored.letters, stored.shingles, judged_mask, stored_mask)
+    runs, figures = _compare(judged.letters, judged.shingles, judged.table, stored.letters, stored.shingles, judged_mask, stored_mask)
     shared, longest, *both = figures.tolist()
     own, covered, lead, head, tail, total = both[:6]
     other_own, other_covered, other_lead, other_head, other_tail, other_total = both[6:]

@@ -83,16 +83,16 @@ def _shares_only_edges(x: Comparison, _: Thresholds) -> bool:
 
 def _has_new_lead(x: Comparison, _: Thresholds) -> bool:
     """Whether something else is reported above copied background: what is new stands in lead and title."""
-    uncovered = x.judged.letters.size - x.judged_cover.letters
-    titles = x.title_similarity
-    return (
-        titles is not None
-        and titles < OTHER_TITLE
-        and uncovered >= NEW_LETTERS
-        and x.judged_cover.lead < NEW_LEAD
+    is_partly_new = (
+        x.judged_cover.lead < NEW_LEAD
         and x.judged_cover.share < NEW_COVER
         and x.stored_cover.share < NEW_STORED_COVER
+        and x.judged.letters.size - x.judged_cover.letters >= NEW_LETTERS
     )
+    if not is_partly_new:
+        return False
+    titles = x.title_similarity
+    return titles is not None and titles < OTHER_TITLE
 
 
 def _is_covered(x: Comparison, t: Thresholds) -> bool:
@@ -145,10 +145,10 @@ def judge_equal(comparison: Comparison) -> Ruling:
 
     Where that is a player's notice and little else, two titles make two articles.
     """
-    few = comparison.judged.letters.size < OWN_LETTERS
-    titles = comparison.title_similarity
-    if few and titles is not None and titles < OTHER_TITLE:
-        return Ruling(Verdict.NEW, TOO_FEW_SHINGLES)
+    if comparison.judged.letters.size < OWN_LETTERS:
+        titles = comparison.title_similarity
+        if titles is not None and titles < OTHER_TITLE:
+            return Ruling(Verdict.NEW, TOO_FEW_SHINGLES)
     return Ruling(Verdict.EXACT, SAME_TEXT)
 
 
