@@ -11,7 +11,7 @@ from statistics import median
 
 from baznashr_server.index.columns import Entry
 from baznashr_server.index.corpus_index import CorpusIndex
-from baznashr_server.index.lookup import Lookup, Query
+from baznashr_server.index.lookup import Lookup, Query, Reach
 from baznashr_server.judge.align import shingle_table
 from baznashr_server.judge.body import Body, prepare
 from baznashr_server.judge.comparison import compare
@@ -94,7 +94,7 @@ def stage_table(timings: dict[str, Timing], title: str, notes: str) -> Table:
 
 
 def look_up(index: CorpusIndex, wanted: list[Fingerprint]) -> Lookup:
-    return index.lookup([Query(made, "") for made in wanted], limit=MAX_CANDIDATES, pending=True)
+    return index.lookup([Query(made, "") for made in wanted], Reach(MAX_CANDIDATES))
 
 
 def index_table(model: ArticleModel, documents: int, count: int, seconds: float) -> Table:

@@ -18,7 +18,7 @@ from baznashr_server.engine.observer import Silence
 from baznashr_server.engine.prepared import prepare_document
 from baznashr_server.index.columns import Entry
 from baznashr_server.index.corpus_index import CorpusIndex
-from baznashr_server.index.lookup import Query
+from baznashr_server.index.lookup import Query, Reach, Texts
 from baznashr_server.judge.comparison import Comparison, compare, matched_spans
 from baznashr_server.limits import MAX_CANDIDATES
 from benchmarks.quality import stream
@@ -66,8 +66,8 @@ def closest_new(data: Data, judgements: dict[str, Judgement], count: int) -> lis
         prepared = prepare_document(data.documents[id_], Silence())
         made = prepared.fingerprint
         if judgements[id_].verdict is Verdict.NEW:
-            lookup = index.lookup([Query(made, "")], limit=MAX_CANDIDATES, pending=True)
-            for candidate in lookup.candidates[0]:
+            found, _ = index.find(Texts.of([Query(made, "")]), Reach(MAX_CANDIDATES), pending=True)
+            for candidate in found[0]:
                 x = compared(data, id_, ids[candidate.row])
                 closeness = max(x.judged_cover.share, x.stored_cover.share, x.similarity)
                 found.append((closeness, Item(id_, ids[candidate.row], x)))

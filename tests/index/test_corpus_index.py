@@ -14,7 +14,7 @@ from baznashr_server.index.bands import band_keys
 from baznashr_server.index.candidates import MIN_LETTERS
 from baznashr_server.index.columns import Entry
 from baznashr_server.index.corpus_index import MAX_PASSAGE_POSTINGS, CorpusIndex
-from baznashr_server.index.lookup import Candidate, Lookup, Query
+from baznashr_server.index.lookup import Candidate, Lookup, Query, Reach, Texts
 from baznashr_server.sketch.fingerprint import Fingerprint, fingerprint
 from tests.articles import real_bodies
 
@@ -38,7 +38,7 @@ def similar(
 ) -> list[Candidate]:
     """Return the candidates, whether or not one has the same text."""
     query = Query(dataclasses.replace(wanted, digest_bytes=bytes(16)), "")
-    return index.lookup([query], limit=limit, pending=pending, earliest=earliest).candidates[0]
+    return index.find(Texts.of([query]), Reach(limit, earliest, earliest), pending=pending)[0][0]
 
 
 def found(index: CorpusIndex, text: str, *, limit: int = 1000, pending: bool = False, earliest: int = -1) -> list[int]:
@@ -237,7 +237,7 @@ class CorpusIndexMachine(RuleBasedStateMachine):
     def look_up(self, which: list[int]) -> None:
         """A caller looks several texts up."""
         queries = [Query(self.prints[number], "") for number in which]
-        self.looked_up = queries, self.index.lookup(queries, limit=1000, pending=False)
+        self.looked_up = queries, self.index.lookup(queries, Reach(1000))
 
     @precondition(lambda self: self.looked_up)
     @rule()
@@ -246,8 +246,8 @@ class CorpusIndexMachine(RuleBasedStateMachine):
         queries, lookup = self.looked_up
         flags, may_find_less = self.index.is_outdated(lookup)
         if not may_find_less:
-            again = self.index.lookup(queries, limit=1000, pending=True)
-            for flag, before, now in zip(flags, lookup.candidates, again.candidates, strict=True):
+            again, _ = self.index.find(Texts.of(queries), Reach(1000), pending=True)
+            for flag, before, now in zip(flags, lookup.candidates, again, strict=True):
                 assert flag or before == now
 
     @rule()

@@ -19,7 +19,7 @@ from baznashr_server.store.codec import decompress, signature_from_blob
 from baznashr_server.store.rows import DocumentRow, TextRow
 
 MAX_BYTES = 64 << 20
-"""Some 1,500 articles: those that the stream repeats at the moment."""
+"""Some 1,200 articles made ready: those that the stream repeats at the moment; of others the compressed text."""
 ROW_BYTES = 1024
 BYTES_A_LETTER = 28
 """Of a body with its table, and of the text it came from."""
@@ -48,8 +48,9 @@ class Stored:
 
     @property
     def memory_bytes(self) -> int:
-        """An estimate that counts the body as made."""
-        return ROW_BYTES + BYTES_A_LETTER * self.row.letters
+        """An estimate that counts the body once it is made."""
+        made = BYTES_A_LETTER * self.row.letters if "body" in self.__dict__ else 0
+        return ROW_BYTES + len(self.row.text or b"") + made
 
 
 def stored_from_row(row: DocumentRow, body: Body | None = None) -> Stored:
@@ -71,34 +72,35 @@ class BodyCache:
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._stored: OrderedDict[int, Stored] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Stored, int]] = OrderedDict()
+        """With the bytes that each is counted for."""
         self._lock = Lock()
 
     def get(self, row: int) -> Stored | None:
         with self._lock:
-            stored = self._stored.get(row)
-            if stored is not None:
-                self._stored.move_to_end(row)
-            return stored
+            kept = self._kept.get(row)
+            if kept is None:
+                return None
+            self._kept.move_to_end(row)
+            return kept[0]
 
     def missing(self, rows: Iterable[int]) -> list[int]:
         """Return those of *rows* that are not kept, each once."""
         with self._lock:
-            return [row for row in dict.fromkeys(rows) if row not in self._stored]
+            return [row for row in dict.fromkeys(rows) if row not in self._kept]
 
     def put(self, stored: Stored) -> None:
-        row = stored.row.row
+        """Keep a document, or count again what it takes."""
+        row, size = stored.row.row, stored.memory_bytes
         with self._lock:
-            if row in self._stored:
-                return
-            self._stored[row] = stored
-            self._bytes += stored.memory_bytes
+            _, before = self._kept.pop(row, (stored, 0))
+            self._kept[row] = stored, size
+            self._bytes += size - before
             while self._bytes > self._max_bytes:
-                _, dropped = self._stored.popitem(last=False)
-                self._bytes -= dropped.memory_bytes
+                _, (_, dropped) = self._kept.popitem(last=False)
+                self._bytes -= dropped
 
     def drop(self, row: int) -> None:
         with self._lock:
-            stored = self._stored.pop(row, None)
-            if stored is not None:
-                self._bytes -= stored.memory_bytes
+            _, size = self._kept.pop(row, (None, 0))
+            self._bytes -= size

@@ -11,7 +11,7 @@ from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.writer import Changes
-from baznashr_server.index.corpus_index import NO_TIME
+from baznashr_server.index.lookup import NO_TIME
 from baznashr_server.limits import EXPIRY_BATCH, VACUUM_PAGES
 from baznashr_server.store.store import Store
 

@@ -11,7 +11,8 @@ from baznashr.types import IndexPolicy, Policy, ShadowDifference
 from baznashr_server.engine.recent import Recent
 from baznashr_server.engine.records import policy_from_json, policy_version
 from baznashr_server.index.columns import Entry
-from baznashr_server.index.corpus_index import NO_TIME, CorpusIndex
+from baznashr_server.index.corpus_index import CorpusIndex
+from baznashr_server.index.lookup import NO_TIME
 from baznashr_server.limits import MAX_SHADOW_DIFFERENCES
 from baznashr_server.store.codec import passages_from_blob, signature_from_blob
 from baznashr_server.store.rows import CorpusRow, DocumentRow

@@ -132,8 +132,7 @@ class Ingest:
                     source=row.source,
                 ),
             )
-        if "body" in prepared.__dict__:
-            self.bodies.put(stored_from_row(row, prepared.body))
+        self.bodies.put(stored_from_row(row, prepared.__dict__.get("body")))
         self.added += 1
         return judgement
 
@@ -141,7 +140,7 @@ class Ingest:
         prepared, corpus, gathered = self.prepared[number], self.corpus, self.gathered
         candidates, evidence = gathered.lookup.candidates[number], gathered.evidence[number]
         if is_outdated or self.are_outdated or gathered.has_left(corpus, number):
-            candidates = self.judge.find_again(corpus, prepared, evidence)
+            candidates = self.judge.find_again(corpus, prepared, gathered, number)
         return self.judge.judge(corpus, prepared, candidates, evidence, override=override, stored=not is_late)
 
     def _instead_of(

@@ -30,8 +30,7 @@ from baznashr_server.engine.findings import (
 )
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.prepared import Prepared
-from baznashr_server.index.corpus_index import NO_TIME
-from baznashr_server.index.lookup import Candidate, Lookup, Query
+from baznashr_server.index.lookup import NO_TIME, Candidate, Query, Reach
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
 from baznashr_server.judge.comparison import NO_MASK, Comparison, Mask, compare
@@ -85,7 +84,9 @@ class Judge:
     def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True) -> Gathered:
         """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
         earliest, index = corpus.earliest(), corpus.index
-        lookup = self._lookup(corpus, prepared, pending=False)
+        queries = [Query(one.fingerprint, one.document.source) for one in prepared]
+        with timed(self._observer, "lookup"):
+            lookup = index.lookup(queries, _reach(corpus))
         gathered = Gathered(index, earliest, corpus.leads_beyond_window, lookup, [Evidence() for _ in prepared])
         if compare:
             self._read(row for candidates in lookup.candidates for row in _near(candidates))
@@ -96,17 +97,21 @@ class Judge:
                     _make_matches(self._findings(corpus, one, candidates, gathered.evidence[t]))
         return gathered
 
-    def find_again(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> list[Candidate]:
-        """Return a text's candidates, those too that are stored but not durable yet; for the writer's thread alone.
+    def find_again(self, corpus: LoadedCorpus, prepared: Prepared, gathered: Gathered, t: int) -> list[Candidate]:
+        """Return text *t*'s candidates, those too that are stored but not durable yet; for the writer's thread alone.
 
-        Of the *evidence* only those comparisons are left that would come out the same now: what they left out as
+        Of the evidence only those comparisons are left that would come out the same now: what they left out as
         boilerplate still is. Answers then depend on what is stored when the text's turn comes, and not on when it was
         compared.
         """
+        evidence = gathered.evidence[t]
         evidence.is_telling = False
         if evidence and not self._stands(corpus, prepared, evidence):
             evidence.forget()
-        return self._lookup(corpus, [prepared], pending=True).candidates[0]
+        with timed(self._observer, "lookup"):
+            text, *_ = gathered.lookup.texts.part(t, t + 1)
+            found, _ = corpus.index.find(text, _reach(corpus), pending=True)
+        return found[0]
 
     def judge(
         self,
@@ -180,17 +185,6 @@ class Judge:
             findings = sorted([*findings[: MAX_MATCHES - 1], centre], key=lambda finding: finding.order)
         return judgement(best.ruling, findings, centre.row.id, None), cluster
 
-    def _lookup(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, pending: bool) -> Lookup:
-        queries = [Query(one.fingerprint, one.document.source) for one in prepared]
-        with timed(self._observer, "lookup"):
-            return corpus.index.lookup(
-                queries,
-                limit=MAX_CANDIDATES,
-                pending=pending,
-                earliest=corpus.earliest(),
-                earliest_similar=NO_TIME if corpus.leads_beyond_window else corpus.earliest(),
-            )
-
     def _findings(
         self, corpus: LoadedCorpus, prepared: Prepared, candidates: list[Candidate], evidence: Evidence
     ) -> list[Finding]:
@@ -219,7 +213,10 @@ class Judge:
             stored = self._stored(row)
             if stored is None:
                 return None
+            is_made = "body" in stored.__dict__
             body = stored.body
+            if not is_made:
+                self._bodies.put(stored)
         comparison = None if body is None else self._compare(corpus, prepared, row, body, evidence)
         finding = evidence[row] = _ruled(stored, comparison, prepared, corpus.policy.thresholds)
         return finding
@@ -357,6 +354,11 @@ class Judge:
             policy=corpus.policy_version,
             digest=prepared.fingerprint.digest,
         )
+
+
+def _reach(corpus: LoadedCorpus) -> Reach:
+    earliest = corpus.earliest()
+    return Reach(MAX_CANDIDATES, earliest, NO_TIME if corpus.leads_beyond_window else earliest)
 
 
 def _near(candidates: list[Candidate]) -> list[int]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from baznashr.types import Judgement, Verdict
@@ -95,11 +93,17 @@ class Silence:
         pass
 
 
-@contextmanager
-def timed(observer: Observer, name: str) -> Iterator[None]:
-    """Report the time of the block as stage *name*."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        observer.stage(name, time.perf_counter() - start)
+class timed:  # noqa: N801 - used as a function would be; one made of a generator costs five times as much
+    """Report the time of a block as stage *name*."""
+
+    __slots__ = ("_name", "_observer", "_start")
+
+    def __init__(self, observer: Observer, name: str) -> None:
+        self._observer = observer
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._observer.stage(self._name, time.perf_counter() - self._start)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr_server.kernel import kernel
 from baznashr_server.sketch.signature import NUM_PERM
 
 FREE, PENDING, VISIBLE = 0, 1, 2
@@ -36,7 +37,20 @@ def source_key(source: str) -> int:
     return int.from_bytes(blake2b(source.encode(), digest_size=4).digest(), "little") | 1 if source else 0
 
 
+@kernel
+def _put(columns, slots, fields, signatures, digests):  # type: ignore[no-untyped-def]
+    state, letters, published, row, source, sketch, digest = columns
+    for i in range(slots.size):
+        slot = slots[i]
+        state[slot], letters[slot], published[slot], row[slot], source[slot] = fields[i]
+        for j in range(signatures.shape[1]):
+            sketch[slot, j] = np.uint8(signatures[i, j] & np.uint32(0xFF))
+        digest[slot, 0], digest[slot, 1] = digests[i]
+
+
 class Columns:
+    """The arrays, each by slot."""
+
     def __init__(self) -> None:
         self.size = 0
         self.state = np.zeros(0, np.uint8)
@@ -67,19 +81,25 @@ class Columns:
             setattr(self, name, arrays[name])
         self.size = self.state.size
 
-    def put(self, slots: NDArray[np.int64], states: Sequence[int], entries: Sequence[Entry]) -> None:
-        """Write *entries* to *slots*, int64[n]."""
+    def put(
+        self,
+        slots: NDArray[np.int64],
+        fields: NDArray[np.int64],
+        signatures: NDArray[np.uint32],
+        digests: NDArray[np.uint64],
+    ) -> None:
+        """Write n entries to *slots*, int64[n].
+
+        Args:
+            fields: int64[n, 5]: state, letters, publish time, row, source key.
+            signatures: uint32[n, 128].
+            digests: uint64[n, 2].
+        """
         size = max(self.size, int(slots.max()) + 1)
         self._make_room(size)
         self.size = size
-        self.state[slots] = states
-        self.letters[slots] = [entry.letters for entry in entries]
-        self.published[slots] = [entry.published for entry in entries]
-        self.sketch[slots] = np.array([entry.signature for entry in entries]).astype(np.uint8)
-        self.row[slots] = [entry.row for entry in entries]
-        digests = b"".join(entry.digest for entry in entries)
-        self.digest[slots] = np.frombuffer(digests, np.uint64).reshape(-1, 2)
-        self.source[slots] = [source_key(entry.source) for entry in entries]
+        columns = (self.state, self.letters, self.published, self.row, self.source, self.sketch, self.digest)
+        _put(columns, slots, fields, signatures, digests)
 
     @property
     def memory_bytes(self) -> int:

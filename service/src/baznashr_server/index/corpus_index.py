@@ -16,12 +16,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr_server.index.bands import BANDS, band_keys, band_keys_of_each
+from baznashr_server.index.bands import band_keys, keys_of_entries
 from baznashr_server.index.candidates import MIN_LETTERS, boilerplate_kernel, lookup_kernel
 from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, source_key
 from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
 from baznashr_server.index.fresh import FreshKeys
-from baznashr_server.index.lookup import Candidate, Lookup, Query, Texts
+from baznashr_server.index.lookup import NO_TIME, Candidate, Lookup, Query, Reach, Texts
 from baznashr_server.index.postings import NO_LIMIT, PARTITIONS, Postings
 
 MAX_BAND_POSTINGS = 64
@@ -35,7 +35,6 @@ SAMPLED_POSTINGS = 100_000
 """Read to estimate how full buckets are, which takes some 10 ms."""
 RECOUNT_SHARE = 0.01
 """Of the documents that may change before boilerplate is counted anew, which takes 1.6 s for a million of them."""
-NO_TIME = np.iinfo(np.int64).min
 LOADED_AT_ONCE = 256
 """Documents put into the tables by one call of compiled code."""
 LOCKED_LOOKUPS = 32
@@ -156,14 +155,18 @@ class CorpusIndex:
                 best = most_crowded(best, limit)
         return crowded(most_crowded(best, limit))
 
+    def _settle(self) -> None:
+        """Put all that was entered into the tables; the lock is held."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            entries = [entry for entry, _ in waiting]
+            self._enter(entries, [VISIBLE if visible else PENDING for _, visible in waiting], are_fresh=True)
+
     @contextmanager
     def _settled(self) -> Iterator[None]:
         """Hold the lock with all that was entered in the tables."""
         with self._lock:
-            if self._waiting:
-                waiting, self._waiting = self._waiting, []
-                entries = [entry for entry, _ in waiting]
-                self._enter(entries, [VISIBLE if visible else PENDING for _, visible in waiting], are_fresh=True)
+            self._settle()
             yield
 
     def add(self, entry: Entry, *, visible: bool = False) -> None:
@@ -182,24 +185,31 @@ class CorpusIndex:
         reused = [self._free.pop() for _ in range(min(len(self._free), len(entries)))]
         end = self._columns.size + len(entries) - len(reused)
         slots = np.array([*reused, *range(self._columns.size, end)], np.int64)
-        self._columns.put(slots, states, entries)
+        fields = [
+            (state, entry.letters, entry.published, entry.row, source_key(entry.source))
+            for state, entry in zip(states, entries, strict=True)
+        ]
+        columns = np.array(fields, np.int64)
+        signatures = np.array([entry.signature for entry in entries])
+        digests = np.frombuffer(b"".join([entry.digest for entry in entries]), np.uint64).reshape(-1, 2)
+        self._columns.put(slots, columns, signatures, digests)
         if PENDING in states:
             self._pending.append(slots)
-        comparable = np.array([entry.letters >= MIN_LETTERS for entry in entries])
-        passages = [entry.passages if entry.letters >= MIN_LETTERS else entry.passages[:0] for entry in entries]
-        bands = band_keys_of_each(np.array([entry.signature for entry in entries])[comparable])
-        sizes = [own.size for own in passages]
-        tables = (
-            (self._digests, self._columns.digest[slots, 0], np.ones(len(entries), np.int64)),
-            (self._bands, bands.ravel(), comparable * np.int64(BANDS)),
-            (self._passages, np.concatenate(passages), np.array(sizes, np.int64)),
+        passages = np.concatenate([entry.passages for entry in entries])
+        sizes = np.array([entry.passages.size for entry in entries])
+        bands, of_bands, passages, of_passages = keys_of_entries(
+            columns[:, 1], MIN_LETTERS, signatures, passages, sizes
         )
-        numbers = self._fresh.take_numbers(len(entries)) if are_fresh else slots
-        for table, keys, counts in tables:
-            if keys.size:
-                table.insert(keys, np.repeat(slots, counts))
-                if are_fresh:
-                    self._fresh.record(keys, np.repeat(numbers, counts))
+        keys = digests[:, 0].copy()
+        self._digests.insert(keys, slots)
+        if bands.size:
+            self._bands.insert(bands, slots[of_bands])
+        if passages.size:
+            self._passages.insert(passages, slots[of_passages])
+        if are_fresh:
+            numbers = self._fresh.take_numbers(len(entries))
+            owners = np.concatenate((np.arange(len(entries)), of_bands, of_passages))
+            self._fresh.record(np.concatenate((keys, bands, passages)), numbers[owners])
 
     def publish(self) -> None:
         """Show to checks all that was entered, once it is durable."""
@@ -258,46 +268,45 @@ class CorpusIndex:
 
     def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
         """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""
-        with self._settled():
-            key = source_key(source)
+        key = source_key(source)
+        with self._lock:
+            self._settle()
             return boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
 
-    def lookup(
-        self,
-        queries: Sequence[Query],
-        *,
-        limit: int,
-        pending: bool,
-        earliest: int = NO_TIME,
-        earliest_similar: int | None = None,
-    ) -> Lookup:
-        """Return for each text the best *limit* documents that share a band or a passage, best first.
-
-        Where there is one of equal text, it alone, the newest of them. Passages that are boilerplate of the corpus, or
-        of the text's source, do not count.
-
-        Args:
-            earliest: Least publish time of documents found.
-            earliest_similar: The same for those of another text, where it differs.
-        """
-        window = earliest, earliest if earliest_similar is None else earliest_similar
+    def lookup(self, queries: Sequence[Query], reach: Reach) -> Lookup:
+        """Return for each text its candidates (`find`) among what is VISIBLE, and what to ask `is_outdated` by."""
         texts = Texts.of(queries)
         since, removals = self._published, self._removals
         candidates: list[list[Candidate]] = []
         telling = np.empty(texts.passages.size, np.bool_)
         for first in range(0, len(queries), LOCKED_LOOKUPS):
             some, start, end = texts.part(first, first + LOCKED_LOOKUPS)
-            with self._settled():
-                c = self._columns
-                held = (c.state, c.letters, c.published, c.sketch, c.source, c.row, c.digest)
-                tables = (self._bands.arrays, self._passages.arrays, self._digests.arrays)
-                least = PENDING if pending else VISIBLE
-                made = lookup_kernel(tables, held, some, PASSAGE_LIMITS, least, window, limit)
-            *columns, found, telling[start:end] = made
-            for t, n in enumerate(found.tolist()):
-                values = (column[t, :n].tolist() for column in columns)
-                candidates.append([Candidate(*each) for each in zip(*values, strict=True)] if n else [])
-        return Lookup(candidates, since, removals, *texts.keys(telling))
+            found, telling[start:end] = self.find(some, reach)
+            candidates += found
+        return Lookup(candidates, since, removals, texts, *texts.keys(telling))
+
+    def find(
+        self, texts: Texts, reach: Reach, *, pending: bool = False
+    ) -> tuple[list[list[Candidate]], NDArray[np.bool_]]:
+        """Return for each text the best documents that share a band or a passage, best first.
+
+        Where there is one of equal text, it alone, the newest of them. Passages that are boilerplate of the corpus, or
+        of the text's source, do not count: the second answer, bool[p], says which of all texts' do.
+        """
+        with self._lock:
+            self._settle()
+            c = self._columns
+            columns = (c.state, c.letters, c.published, c.sketch, c.source, c.row, c.digest)
+            tables = (self._bands.arrays, self._passages.arrays, self._digests.arrays)
+            least = PENDING if pending else VISIBLE
+            window = reach.earliest, reach.earliest_similar
+            made = lookup_kernel(tables, columns, texts, PASSAGE_LIMITS, least, window, reach.limit)
+        *found, counts, telling = made
+        candidates: list[list[Candidate]] = []
+        for t, n in enumerate(counts.tolist()):
+            values = (column[t, :n].tolist() for column in found)
+            candidates.append([Candidate(*each) for each in zip(*values, strict=True)] if n else [])
+        return candidates, telling
 
     def is_outdated(
         self, lookup: Lookup, watched: Sequence[Sequence[NDArray[np.uint64]]] = ()

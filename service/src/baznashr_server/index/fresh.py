@@ -118,7 +118,7 @@ class FreshKeys:
         """Keep *keys*, uint64[k], of the documents with *numbers*, int64[k], taken just before."""
         if 2 * (self._used + keys.size) > self._keys.size:
             self._older, self._older_numbers = self._keys, self._numbers
-            self._known_since, self._newer_since = self._newer_since, int(numbers[-1])
+            self._known_since, self._newer_since = self._newer_since, self.newest
             places = min(MAX_PLACES, 2 * self._keys.size)
             while places < 2 * keys.size:
                 places *= 2

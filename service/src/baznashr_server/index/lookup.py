@@ -24,31 +24,23 @@ class Candidate(NamedTuple):
     """Fingerprints in common that are not boilerplate."""
 
 
+NO_TIME = np.iinfo(np.int64).min
+
+
+class Reach(NamedTuple):
+    """Which documents may be found."""
+
+    limit: int
+    """How many for one text."""
+    earliest: int = NO_TIME
+    """Their least publish time."""
+    earliest_similar: int = NO_TIME
+    """The same for those of another text."""
+
+
 class Query(NamedTuple):
     fingerprint: Fingerprint
     source: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lookup:
-    """What the tables said of several texts, and what it takes to see whether they would say the same again."""
-
-    candidates: list[list[Candidate]]
-    """By text; best first."""
-    since: int
-    """Documents entered later were not seen."""
-    removals: int
-    """Documents taken out before."""
-    keys: NDArray[np.uint64]
-    """uint64[k]: digest key, band keys and passages of each text."""
-    tested: NDArray[np.bool_]
-    """bool[k]: those by which another document could be found; not so passages that are boilerplate."""
-    ends: NDArray[np.int64]
-    """int64[n]: where the keys of each text end."""
-
-    def is_telling(self, t: int) -> bool:
-        """Whether no passage of text *t* is boilerplate."""
-        return bool(self.tested[self.ends[t - 1] if t else 0 : self.ends[t]].all())
 
 
 class Texts(NamedTuple):
@@ -105,3 +97,26 @@ class Texts(NamedTuple):
         keys[places] = self.passages
         tested[places] = telling
         return keys, tested, ends
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lookup:
+    """What the tables said of several texts, and what it takes to see whether they would say the same again."""
+
+    candidates: list[list[Candidate]]
+    """By text; best first."""
+    since: int
+    """Documents entered later were not seen."""
+    removals: int
+    """Documents taken out before."""
+    texts: Texts
+    keys: NDArray[np.uint64]
+    """uint64[k]: digest key, band keys and passages of each text."""
+    tested: NDArray[np.bool_]
+    """bool[k]: those by which another document could be found; not so passages that are boilerplate."""
+    ends: NDArray[np.int64]
+    """int64[n]: where the keys of each text end."""
+
+    def is_telling(self, t: int) -> bool:
+        """Whether no passage of text *t* is boilerplate."""
+        return bool(self.tested[self.ends[t - 1] if t else 0 : self.ends[t]].all())

@@ -32,7 +32,7 @@ NEWLINE, SPACE, ZWNJ, DAL, RE = map(ord, "\n \u200cدر")
 
 class Phrases(NamedTuple):
     may_start: NDArray[np.bool_]
-    """bool[2^13]: whether a first shingle ends in these bits; it fits the fastest cache and is asked at every letter."""
+    """bool[2^13]: whether a first shingle ends so; fits the fastest cache, for it is asked at every letter."""
     keys: NDArray[np.uint32]
     """uint32[2^p]: the first shingles; 0 is free."""
     starts: NDArray[np.int64]

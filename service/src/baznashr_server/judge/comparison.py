@@ -102,18 +102,20 @@ def compare(judged: Body, stored: Body, judged_mask: Mask = NO_MASK, stored_mask
         judged_mask: bool[m], letters of the judged text that the corpus knows for boilerplate and that do not count.
         stored_mask: The same of the stored text. Empty ones mask nothing.
     """
-    runs, figures = _compare(judged.letters, judged.shingles, judged.table, stored.letters, stored.shingles, judged_mask, stored_mask)
+    runs, figures = _compare(
+        judged.letters, judged.shingles, judged.table, stored.letters, stored.shingles, judged_mask, stored_mask
+    )
     shared, longest, *both = figures.tolist()
     own, covered, lead, head, tail, total = both[:6]
     other_own, other_covered, other_lead, other_head, other_tail, other_total = both[6:]
-    mine, theirs = judged.table.distinct, stored.distinct
+    distinct, other_distinct = judged.table.distinct, stored.distinct
     edges = min(head, other_head) + min(tail, other_tail)
     return Comparison(
         judged,
         stored,
-        similarity=shared / max(1, mine + theirs - shared),
-        containment=shared / max(1, mine),
-        reverse_containment=shared / max(1, theirs),
+        similarity=shared / max(1, distinct + other_distinct - shared),
+        containment=shared / max(1, distinct),
+        reverse_containment=shared / max(1, other_distinct),
         judged_cover=_cover(own, covered, lead),
         stored_cover=_cover(other_own, other_covered, other_lead),
         longest_run=longest,
