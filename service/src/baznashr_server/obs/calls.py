@@ -7,8 +7,10 @@ to be handed through.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from baznashr_server.engine.observer import STAGES, Written
 
@@ -19,7 +21,15 @@ OTHER = "other"
 CALL_STAGES = (*WAITS, *STAGES, OTHER)
 OK = "OK"
 
-current: ContextVar[Call | None] = ContextVar("call", default=None)
+current: ContextVar[Stages | None] = ContextVar("call", default=None)
+"""What is worked for."""
+
+
+class Stages(Protocol):
+    """Takes note of what time was spent on."""
+
+    def add(self, name: str, seconds: float, end: float) -> None:
+        """Add a run of a stage that took *seconds* until *end*, by `time.perf_counter`."""
 
 
 @dataclass(slots=True)
@@ -75,6 +85,17 @@ class Call:
         taken = {name: stage.seconds for name, stage in self.stages.items()}
         taken[OTHER] = max(0.0, seconds - sum(taken.values()))
         return dict(sorted(taken.items(), key=lambda item: -item[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several calls that are worked for at once: each waits for all of it."""
+
+    calls: Sequence[Stages]
+
+    def add(self, name: str, seconds: float, end: float) -> None:
+        for call in self.calls:
+            call.add(name, seconds, end)
 
 
 def add(name: str, seconds: float) -> None:

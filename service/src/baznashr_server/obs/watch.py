@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -78,7 +78,7 @@ class Watch:
     def _traced(self, call: Call, headers: Mapping[str, str], subject: Mapping[str, str]) -> Iterator[None]:
         trace = self._tracing.begin(f"{call.service}/{call.method}", headers)
         trace_id = trace.trace_id if trace else headers.get("traceparent", "")[3:35] or call.trace_id
-        call.trace_id = trace_id or uuid.uuid4().hex
+        call.trace_id = trace_id or f"{random.getrandbits(128):032x}"
         bind_contextvars(trace_id=call.trace_id, method=call.method, **subject)
         calls.current.set(call)
         try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import Any
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Histogram
 
 from baznashr.errors import Unavailable
 from baznashr_server.obs import calls
@@ -28,24 +28,53 @@ def shutting_down() -> Unavailable:
 
 @dataclass
 class _Lane:
-    """Places, and how many calls wait for one."""
+    """Places, and how many calls have one or wait for one."""
 
     places: asyncio.Semaphore
-    running: Gauge
-    queue: Gauge
     wait_seconds: Histogram
+    running: int = 0
     waiting: int = 0
 
 
 def _lane(name: str, places: int, waiting: int, metrics: CallMetrics) -> _Lane:
     metrics.running_limit.labels(name).set(places)
     metrics.waiting_limit.labels(name).set(waiting)
-    return _Lane(
-        asyncio.Semaphore(places),
-        metrics.running.labels(name),
-        metrics.waiting.labels(name),
-        metrics.wait_seconds.labels(name),
-    )
+    lane = _Lane(asyncio.Semaphore(places), metrics.wait_seconds.labels(name))
+    # Read when they are asked for: to keep them up to date costs each call more than counting does.
+    metrics.running.labels(name).set_function(lambda: lane.running)
+    metrics.waiting.labels(name).set_function(lambda: lane.waiting)
+    return lane
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A turn, waited for and held."""
+
+    lane: _Lane
+    turns: asyncio.Semaphore
+
+    async def __aenter__(self) -> None:
+        lane, turns = self.lane, self.turns
+        arrived = perf_counter()
+        lane.waiting += 1
+        try:
+            await lane.places.acquire()
+            try:
+                await turns.acquire()
+            except BaseException:
+                lane.places.release()
+                raise
+        finally:
+            lane.waiting -= 1
+        lane.running += 1
+        waited = perf_counter() - arrived
+        lane.wait_seconds.observe(waited)
+        calls.add("turn", waited)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.lane.running -= 1
+        self.turns.release()
+        self.lane.places.release()
 
 
 class Admission:
@@ -72,9 +101,8 @@ class Admission:
         """Set by ``close``; streams are to end then, which otherwise last for ever."""
         metrics.streams_limit.set(streams)
 
-    @asynccontextmanager
-    async def turn(self, *, patient: bool = False, bulk: bool = False) -> AsyncIterator[None]:
-        """Wait for a turn and hold it.
+    def turn(self, *, patient: bool = False, bulk: bool = False) -> AbstractAsyncContextManager[None]:
+        """Return a turn to wait for and hold.
 
         Args:
             bulk: A batch, or an item of a stream.
@@ -87,24 +115,7 @@ class Admission:
         must_wait = self._turns.locked() or lane.places.locked()
         if not patient and must_wait and lane.waiting >= self._waiting_limit:
             raise self._overloaded("Too many calls are waiting.")
-        async with AsyncExitStack() as held:
-            await self._wait(lane, held)
-            with lane.running.track_inprogress():
-                yield
-
-    async def _wait(self, lane: _Lane, held: AsyncExitStack) -> None:
-        arrived = perf_counter()
-        lane.waiting += 1
-        lane.queue.inc()
-        try:
-            await held.enter_async_context(lane.places)
-            await held.enter_async_context(self._turns)
-        finally:
-            lane.waiting -= 1
-            lane.queue.dec()
-        waited = perf_counter() - arrived
-        lane.wait_seconds.observe(waited)
-        calls.add("turn", waited)
+        return _Turn(lane, self._turns)
 
     @asynccontextmanager
     async def stream(self) -> AsyncIterator[None]:
@@ -119,9 +130,14 @@ class Admission:
             self._streams -= 1
             self._metrics.streams.dec()
 
-    @asynccontextmanager
-    async def call(self, method: Method) -> AsyncIterator[None]:
-        """Hold what a call of *method* needs; the items of a stream take their own turns.
+    async def call[Request, Answer](
+        self,
+        method: Method,
+        behaviour: Callable[[Request, Context], Awaitable[Answer]],
+        request: Request,
+        context: Context,
+    ) -> Answer:
+        """Return what *behaviour* answers, holding what a call needs; the items of a stream take their own turns.
 
         Raises:
             Unavailable: OVERLOADED, or SHUTTING_DOWN after ``close``.
@@ -132,7 +148,7 @@ class Admission:
         self._idle.clear()
         try:
             async with self.turn(bulk=method.is_batch) if method.type == "unary" else self.stream():
-                yield
+                return await behaviour(request, context)
         finally:
             self._calls -= 1
             if not self._calls:
@@ -160,8 +176,4 @@ class AdmissionInterceptor(Interceptor):
         self._admission = admission
 
     def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
-        async def admitted(request: Any, context: Context) -> Any:
-            async with self._admission.call(method):
-                return await behaviour(request, context)
-
-        return admitted
+        return partial(self._admission.call, method, behaviour)

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future
 from contextlib import nullcontext
 
 from baznashr import wire
@@ -15,20 +16,24 @@ from baznashr_server import limits
 from baznashr_server.engine import Engine
 from baznashr_server.rpc.admission import Admission
 from baznashr_server.rpc.fields import errors_at
+from baznashr_server.rpc.gathering import Gathering, Item, Key
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.runner import Runner
 from baznashr_server.rpc.streams import answers
 
 
-def _check(engine: Engine, request: pb.CheckTextRequest | pb.StreamCheckTextsRequest) -> Judgement:
+def _check_items(engine: Engine, items: Sequence[Item], key: Key) -> Future[list[Judgement]]:
+    corpus, _ = key
+    answered: Future[list[Judgement]] = Future()
+    answered.set_result(engine.check_batch(items, corpus))
+    return answered
+
+
+async def _check(gathering: Gathering, request: pb.CheckTextRequest | pb.StreamCheckTextsRequest) -> Judgement:
     with errors_at("item"):
         item = wire.check_item_from_message(request.item)
         with errors_at("document") if isinstance(item, Document) else nullcontext():
-            return engine.check(item, wire.corpus_name(request.corpus))
-
-
-def _check_text(engine: Engine, request: pb.CheckTextRequest) -> pb.CheckTextResponse:
-    return pb.CheckTextResponse(judgement=wire.judgement_to_message(_check(engine, request)))
+            return await gathering.ask(item, (wire.corpus_name(request.corpus), False))
 
 
 def _batch_check(engine: Engine, request: pb.BatchCheckTextsRequest) -> pb.BatchCheckTextsResponse:
@@ -52,10 +57,11 @@ def _compare(engine: Engine, request: pb.CompareTextsRequest) -> pb.CompareTexts
 class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
     def __init__(self, runner: Runner, admission: Admission) -> None:
         self._runner = runner
+        self._singles = runner.gathering(_check_items)
         self._admission = admission
 
     async def CheckText(self, request: pb.CheckTextRequest, context: Context) -> pb.CheckTextResponse:
-        return await self._runner.run(_check_text, request)
+        return pb.CheckTextResponse(judgement=wire.judgement_to_message(await _check(self._singles, request)))
 
     async def BatchCheckTexts(self, request: pb.BatchCheckTextsRequest, context: Context) -> pb.BatchCheckTextsResponse:
         return await self._runner.run(_batch_check, request, bulk=True)
@@ -68,9 +74,11 @@ class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
     ) -> AsyncIterator[pb.StreamCheckTextsResponse]:
         window = stream_pb2.StreamWindow(max_in_flight=limits.MAX_STREAM_IN_FLIGHT)
         yield pb.StreamCheckTextsResponse(window=window)
-        async for item in answers(request_iterator, self._check_item, window.max_in_flight, self._admission.closing):
-            yield pb.StreamCheckTextsResponse(item=item)
+        items = self._runner.gathering(_check_items, bulk=True)
 
-    async def _check_item(self, request: pb.StreamCheckTextsRequest) -> Judgement:
-        async with self._admission.turn(patient=True, bulk=True):
-            return await self._runner.run(_check, request, bulk=True)
+        async def check(request: pb.StreamCheckTextsRequest) -> Judgement:
+            async with self._admission.turn(patient=True, bulk=True):
+                return await _check(items, request)
+
+        async for item in answers(request_iterator, check, window.max_in_flight, self._admission.closing):
+            yield pb.StreamCheckTextsResponse(item=item)

@@ -4,20 +4,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import cast
 
 from baznashr import wire
 from baznashr.errors import DocumentNotFound
-from baznashr.types import Judgement
+from baznashr.types import Document, Judgement
 from baznashr.v1 import ingest_service_pb2 as pb
 from baznashr.v1 import ingest_service_pb2_grpc, stream_pb2
 from baznashr_server import limits
 from baznashr_server.engine import Engine
 from baznashr_server.rpc.admission import Admission
 from baznashr_server.rpc.fields import errors_at, page, page_size
+from baznashr_server.rpc.gathering import Gathering, Item, Key
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.memory import Ceiling
 from baznashr_server.rpc.runner import Runner, finished
@@ -27,16 +28,21 @@ _OVERRIDES_PAGE = 500
 _MAX_OVERRIDES_PAGE = 1000
 
 
-def _submit(
-    engine: Engine, request: pb.IngestDocumentRequest | pb.StreamIngestDocumentsRequest, *, bulk: bool
-) -> Future[list[Judgement]]:
-    with errors_at("document"):
-        document = wire.document_from_message(request.document)
-    return engine.submit([document], wire.corpus_name(request.corpus), request.replace, bulk=bulk)
+def _submit(engine: Engine, items: Sequence[Item], key: Key, *, bulk: bool) -> Future[list[Judgement]]:
+    corpus, replace = key
+    return engine.submit(cast("Sequence[Document]", items), corpus, replace, bulk=bulk)
 
 
 _submit_single = partial(_submit, bulk=False)
-_submit_item = partial(_submit, bulk=True)
+_submit_items = partial(_submit, bulk=True)
+
+
+async def _ingest(
+    gathering: Gathering, request: pb.IngestDocumentRequest | pb.StreamIngestDocumentsRequest
+) -> Judgement:
+    with errors_at("document"):
+        document = wire.document_from_message(request.document)
+        return await gathering.ask(document, (wire.corpus_name(request.corpus), request.replace))
 
 
 def _submit_batch(engine: Engine, request: pb.BatchIngestDocumentsRequest) -> Future[list[Judgement]]:
@@ -89,13 +95,13 @@ def _list_overrides(engine: Engine, request: pb.ListOverridesRequest) -> pb.List
 class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
     def __init__(self, runner: Runner, admission: Admission, ceiling: Ceiling) -> None:
         self._runner = runner
+        self._singles = runner.gathering(_submit_single)
         self._admission = admission
         self._ceiling = ceiling
 
     async def IngestDocument(self, request: pb.IngestDocumentRequest, context: Context) -> pb.IngestDocumentResponse:
         self._ceiling.check()
-        with errors_at("document", instead_of="documents[0]"):
-            (judgement,) = await finished(await self._runner.run(_submit_single, request))
+        judgement = await _ingest(self._singles, request)
         return pb.IngestDocumentResponse(judgement=wire.judgement_to_message(judgement))
 
     async def BatchIngestDocuments(
@@ -125,16 +131,12 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
     ) -> AsyncIterator[pb.StreamIngestDocumentsResponse]:
         window = stream_pb2.StreamWindow(max_in_flight=limits.MAX_STREAM_IN_FLIGHT)
         yield pb.StreamIngestDocumentsResponse(window=window)
-        in_turn = asyncio.Lock()  # first come, first served: items are submitted in the order they came
+        items = self._runner.gathering(_submit_items, bulk=True, in_order=True)
 
         async def ingest(request: pb.StreamIngestDocumentsRequest) -> Judgement:
             async with self._admission.turn(patient=True, bulk=True):
                 self._ceiling.check()
-                with errors_at("document", instead_of="documents[0]"):
-                    async with in_turn:
-                        work = await self._runner.run(_submit_item, request, bulk=True)
-                    (judgement,) = await finished(work)
-            return judgement
+                return await _ingest(items, request)
 
         async for item in answers(request_iterator, ingest, window.max_in_flight, self._admission.closing):
             yield pb.StreamIngestDocumentsResponse(item=item)

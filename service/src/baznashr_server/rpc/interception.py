@@ -24,15 +24,15 @@ type Behaviour = Callable[[Any, Context], Awaitable[Any]]
 """Answers one call: a unary one returns its response, a streaming one writes its responses to the context."""
 
 
-class Interceptor(grpc.aio.ServerInterceptor, abc.ABC):
-    """Wraps the methods of the contract."""
+class _Wrapping(grpc.aio.ServerInterceptor, abc.ABC):
+    """Wraps the methods of the contract, each at its first call."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
 
     @abc.abstractmethod
-    def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
-        """Return *behaviour* with what this interceptor adds around it."""
+    def wrapped(self, method: Method, handler: Handler) -> Handler:
+        """Return the handler of a method with what is added around it."""
 
     async def intercept_service(
         self,
@@ -46,10 +46,18 @@ class Interceptor(grpc.aio.ServerInterceptor, abc.ABC):
         method = METHODS.get(path)
         if handler is None or method is None:  # None: gRPC itself answers that there is no such method
             return handler
-        self._handlers[path] = self._wrapped(method, handler)
+        self._handlers[path] = self.wrapped(method, handler)
         return self._handlers[path]
 
-    def _wrapped(self, method: Method, handler: Handler) -> Handler:
+
+class Interceptor(_Wrapping):
+    """One thing that happens around calls."""
+
+    @abc.abstractmethod
+    def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        """Return *behaviour* with what this interceptor adds around it."""
+
+    def wrapped(self, method: Method, handler: Handler) -> Handler:
         # The types are those of the synchronous stack; aio takes coroutine functions in both places.
         behaviour: Any
         if method.type == "unary":
@@ -64,6 +72,19 @@ class Interceptor(grpc.aio.ServerInterceptor, abc.ABC):
     def deserializer(self, handler: Handler) -> Callable[[bytes], Any]:
         """Return what turns bytes into requests, by default as before."""
         return cast("Callable[[bytes], Any]", handler.request_deserializer)
+
+
+class Layers(_Wrapping):
+    """Several interceptors as one, outermost first: gRPC asks each of its own anew at every call."""
+
+    def __init__(self, *layers: Interceptor) -> None:
+        super().__init__()
+        self._layers = layers
+
+    def wrapped(self, method: Method, handler: Handler) -> Handler:
+        for layer in reversed(self._layers):
+            handler = layer.wrapped(method, handler)
+        return handler
 
 
 def _written(generator: Callable[[Any, Context], AsyncGenerator[Any]]) -> Behaviour:

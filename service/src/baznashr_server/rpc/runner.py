@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from time import perf_counter
+from weakref import WeakSet
 
 from baznashr.errors import Unavailable
 from baznashr_server.engine import Engine
 from baznashr_server.obs import calls
 from baznashr_server.obs.metrics import CallMetrics
 from baznashr_server.rpc.admission import shutting_down
+from baznashr_server.rpc.gathering import Gathering, Work
 
 
 class Runner:
@@ -23,11 +25,15 @@ class Runner:
         # Of their own, so that no single call stands behind batches of hundreds of milliseconds each.
         self._bulk_threads = ThreadPoolExecutor(workers, thread_name_prefix="bulk")
         queues = (self._threads._work_queue, self._bulk_threads._work_queue)  # noqa: SLF001 - nothing public says it
+        self._workers = workers
+        self._gatherings: WeakSet[Gathering] = WeakSet()
         self._engine: Engine | None = None
         self._absence = Unavailable("The server is starting.", reason="STARTING", metadata={"retry_after_ms": "500"})
         self._busy = metrics.workers_busy
         self._waits = metrics.worker_wait_seconds
-        metrics.workers_waiting.set_function(lambda: sum(queue.qsize() for queue in queues))
+        metrics.workers_waiting.set_function(
+            lambda: sum(queue.qsize() for queue in queues) + sum(map(len, tuple(self._gatherings)))
+        )
         metrics.workers.set(2 * workers)
 
     def attach(self, engine: Engine) -> None:
@@ -54,6 +60,27 @@ class Runner:
         threads = self._bulk_threads if bulk else self._threads
         work = threads.submit(copy_context().run, self._run, function, self.engine, request, perf_counter())
         return await asyncio.wrap_future(work)
+
+    def gathering(self, work: Work, *, bulk: bool = False, in_order: bool = False) -> Gathering:
+        """Return a queue of single items that *work* is to be done for, together where they wait together."""
+        # Half of the threads: with all of them, each would find little to take and so take long for it.
+        at_once = 1 if in_order else max(1, self._workers // 2)
+        made = Gathering(work, self, bulk=bulk, at_once=at_once, in_order=in_order)
+        self._gatherings.add(made)
+        return made
+
+    def start(self, work: Callable[[], None], *, bulk: bool) -> None:
+        try:
+            (self._bulk_threads if bulk else self._threads).submit(self._counted, work)
+        except RuntimeError:  # the threads were told to end
+            raise shutting_down() from None
+
+    def waited(self, seconds: float) -> None:
+        self._waits.observe(seconds)
+
+    def _counted(self, work: Callable[[], None]) -> None:
+        with self._busy.track_inprogress():
+            work()
 
     def _run[Request, Answer](
         self, function: Callable[[Engine, Request], Answer], engine: Engine, request: Request, submitted: float

@@ -29,6 +29,7 @@ from baznashr_server.rpc.decoding import Decoding
 from baznashr_server.rpc.errors import Errors
 from baznashr_server.rpc.health import WHOLE_SERVER, Health
 from baznashr_server.rpc.ingest import IngestServicer
+from baznashr_server.rpc.interception import Layers
 from baznashr_server.rpc.listening import ListenError, credentials, listen
 from baznashr_server.rpc.memory import Ceiling
 from baznashr_server.rpc.methods import ADMIN_SERVICE, CHECK_SERVICE, CORPUS_SERVICE, INGEST_SERVICE, SERVICES
@@ -102,12 +103,14 @@ class Server:
         """Return what stands around each call, outermost first; new ones each time, since they keep what they wrap."""
         return [
             Doorstep(self._guard),
-            Errors(),
-            CallLog(self._watch),
-            RpcMetricsInterceptor(self._metrics.rpc),
-            Decoding(),
-            Access(self._guard),
-            AdmissionInterceptor(self._admission),
+            Layers(
+                Errors(),
+                CallLog(self._watch),
+                RpcMetricsInterceptor(self._metrics.rpc),
+                Decoding(),
+                Access(self._guard),
+                AdmissionInterceptor(self._admission),
+            ),
         ]
 
     def _health_server(self) -> grpc.aio.Server:
