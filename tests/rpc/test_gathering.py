@@ -236,7 +236,7 @@ async def servicers(folder: Path) -> AsyncIterator[tuple[IngestServicer, CheckSe
     with Engine.open(folder) as engine:
         runner.attach(engine)
         admission = Admission(256, 256, 1, metrics.calls)
-        yield IngestServicer(runner, admission, Ceiling(0)), CheckServicer(runner, admission)
+        yield IngestServicer(runner, admission, Ceiling(0), 512), CheckServicer(runner, admission)
         await asyncio.to_thread(runner.detach)
 
 

@@ -81,14 +81,25 @@ class Gathering:
     Args:
         at_once: Threads that it may keep busy with items that are taken together; long ones take more.
         in_order: Begin with nothing before what came earlier is answered.
+        most: Items that may be taken together.
     """
 
-    def __init__(self, work: Work, threads: Threads, *, bulk: bool, at_once: int, in_order: bool = False) -> None:
+    def __init__(
+        self,
+        work: Work,
+        threads: Threads,
+        *,
+        bulk: bool,
+        at_once: int,
+        in_order: bool = False,
+        most: int = MOST_ITEMS,
+    ) -> None:
         self._work = work
         self._threads = threads
         self._bulk = bulk
         self._at_once = at_once
         self._in_order = in_order
+        self._most = most
         self._waiting: list[_Waiting] = []
         self._busy = 0
         self._lock = Lock()
@@ -158,7 +169,7 @@ class Gathering:
             for one in self._waiting:
                 if one.answer.cancelled():
                     continue
-                may_pass = not (self._in_order and left)
+                may_pass = len(taken) < self._most and not (self._in_order and left)
                 (taken if may_pass and _fits(one, taken) else left).append(one)
             self._waiting = left
         return taken
@@ -194,7 +205,7 @@ def _fits(one: _Waiting, taken: list[_Waiting]) -> bool:
     """Whether a call can be judged together with those *taken*: all of one key, no id twice."""
     if not taken:
         return True
-    if one.is_alone or taken[0].is_alone or one.key != taken[0].key or len(taken) >= MOST_ITEMS:
+    if one.is_alone or taken[0].is_alone or one.key != taken[0].key:
         return False
     return not one.id or all(other.id != one.id for other in taken)
 

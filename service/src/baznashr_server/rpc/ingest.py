@@ -18,7 +18,7 @@ from baznashr_server import limits
 from baznashr_server.engine import Engine
 from baznashr_server.rpc.admission import Admission
 from baznashr_server.rpc.fields import errors_at, page, page_size
-from baznashr_server.rpc.gathering import Gathering, Item, Key
+from baznashr_server.rpc.gathering import MOST_ITEMS, Gathering, Item, Key
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.memory import Ceiling
 from baznashr_server.rpc.runner import Runner, finished
@@ -93,9 +93,10 @@ def _list_overrides(engine: Engine, request: pb.ListOverridesRequest) -> pb.List
 
 
 class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
-    def __init__(self, runner: Runner, admission: Admission, ceiling: Ceiling) -> None:
+    def __init__(self, runner: Runner, admission: Admission, ceiling: Ceiling, most_a_commit: int) -> None:
         self._runner = runner
-        self._singles = runner.gathering(_submit_single)
+        self._most = min(MOST_ITEMS, most_a_commit)
+        self._singles = runner.gathering(_submit_single, most=self._most)
         self._admission = admission
         self._ceiling = ceiling
 
@@ -131,7 +132,7 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
     ) -> AsyncIterator[pb.StreamIngestDocumentsResponse]:
         window = stream_pb2.StreamWindow(max_in_flight=limits.MAX_STREAM_IN_FLIGHT)
         yield pb.StreamIngestDocumentsResponse(window=window)
-        items = self._runner.gathering(_submit_items, bulk=True, in_order=True)
+        items = self._runner.gathering(_submit_items, bulk=True, in_order=True, most=self._most)
 
         async def ingest(request: pb.StreamIngestDocumentsRequest) -> Judgement:
             async with self._admission.turn(patient=True, bulk=True):

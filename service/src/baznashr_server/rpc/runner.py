@@ -14,7 +14,7 @@ from baznashr_server.engine import Engine
 from baznashr_server.obs import calls
 from baznashr_server.obs.metrics import CallMetrics
 from baznashr_server.rpc.admission import shutting_down
-from baznashr_server.rpc.gathering import Gathering, Work
+from baznashr_server.rpc.gathering import MOST_ITEMS, Gathering, Work
 
 
 class Runner:
@@ -61,11 +61,11 @@ class Runner:
         work = threads.submit(copy_context().run, self._run, function, self.engine, request, perf_counter())
         return await asyncio.wrap_future(work)
 
-    def gathering(self, work: Work, *, bulk: bool = False, in_order: bool = False) -> Gathering:
+    def gathering(self, work: Work, *, bulk: bool = False, in_order: bool = False, most: int = MOST_ITEMS) -> Gathering:
         """Return a queue of single items that *work* is to be done for, together where they wait together."""
         # Half of the threads: with all of them, each would find little to take and so take long for it.
         at_once = 1 if in_order else max(1, self._workers // 2)
-        made = Gathering(work, self, bulk=bulk, at_once=at_once, in_order=in_order)
+        made = Gathering(work, self, bulk=bulk, at_once=at_once, in_order=in_order, most=most)
         self._gatherings.add(made)
         return made
 

@@ -77,8 +77,9 @@ class Server:
         check_service_pb2_grpc.add_CheckServiceServicer_to_server(
             CheckServicer(self._runner, self._admission), self._main
         )
+        ceiling = Ceiling(settings.max_memory_mib << 20)
         ingest_service_pb2_grpc.add_IngestServiceServicer_to_server(
-            IngestServicer(self._runner, self._admission, Ceiling(settings.max_memory_mib << 20)), self._main
+            IngestServicer(self._runner, self._admission, ceiling, settings.group_commit_max_documents), self._main
         )
         corpus_service_pb2_grpc.add_CorpusServiceServicer_to_server(CorpusServicer(self._runner), self._main)
         admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
