@@ -58,6 +58,7 @@ class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
     def __init__(self, runner: Runner, admission: Admission) -> None:
         self._runner = runner
         self._singles = runner.gathering(_check_items)
+        self._items = runner.gathering(_check_items, bulk=True)
         self._admission = admission
 
     async def CheckText(self, request: pb.CheckTextRequest, context: Context) -> pb.CheckTextResponse:
@@ -74,11 +75,10 @@ class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
     ) -> AsyncIterator[pb.StreamCheckTextsResponse]:
         window = stream_pb2.StreamWindow(max_in_flight=limits.MAX_STREAM_IN_FLIGHT)
         yield pb.StreamCheckTextsResponse(window=window)
-        items = self._runner.gathering(_check_items, bulk=True)
 
         async def check(request: pb.StreamCheckTextsRequest) -> Judgement:
             async with self._admission.turn(patient=True, bulk=True):
-                return await _check(items, request)
+                return await _check(self._items, request)
 
         async for item in answers(request_iterator, check, window.max_in_flight, self._admission.closing):
             yield pb.StreamCheckTextsResponse(item=item)

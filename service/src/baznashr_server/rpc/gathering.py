@@ -97,7 +97,7 @@ class Gathering:
         self._work = work
         self._threads = threads
         self._bulk = bulk
-        self._at_once = at_once
+        self.at_once = at_once
         self._in_order = in_order
         self._most = most
         self._waiting: list[_Waiting] = []
@@ -124,7 +124,7 @@ class Gathering:
         with self._lock:
             self._waiting = waiting + self._waiting if first else self._waiting + waiting
             is_long = any(one.is_alone for one in waiting) and not self._in_order
-            must_start = self._busy < self._at_once or is_long
+            must_start = self._busy < self.at_once or is_long
             self._busy += must_start
         if must_start:
             self._start()
@@ -156,7 +156,7 @@ class Gathering:
     def _go_on(self) -> None:
         """Take what came meanwhile, behind whatever else waits for a thread."""
         with self._lock:
-            if not self._waiting or self._busy > self._at_once:
+            if not self._waiting or self._busy > self.at_once:
                 self._busy -= 1
                 return
         self._start()

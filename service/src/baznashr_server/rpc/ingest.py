@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from itertools import cycle
 from typing import cast
 
 from baznashr import wire
@@ -95,8 +96,13 @@ def _list_overrides(engine: Engine, request: pb.ListOverridesRequest) -> pb.List
 class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
     def __init__(self, runner: Runner, admission: Admission, ceiling: Ceiling, most_a_commit: int) -> None:
         self._runner = runner
-        self._most = min(MOST_ITEMS, most_a_commit)
-        self._singles = runner.gathering(_submit_single, most=self._most)
+        most = min(MOST_ITEMS, most_a_commit)
+        self._singles = runner.gathering(_submit_single, most=most)
+        # The items of several streams go together; each stream keeps to one queue, and so its order.
+        queues = (
+            runner.gathering(_submit_items, bulk=True, in_order=True, most=most) for _ in range(self._singles.at_once)
+        )
+        self._streams = cycle(tuple(queues))
         self._admission = admission
         self._ceiling = ceiling
 
@@ -132,7 +138,7 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
     ) -> AsyncIterator[pb.StreamIngestDocumentsResponse]:
         window = stream_pb2.StreamWindow(max_in_flight=limits.MAX_STREAM_IN_FLIGHT)
         yield pb.StreamIngestDocumentsResponse(window=window)
-        items = self._runner.gathering(_submit_items, bulk=True, in_order=True, most=self._most)
+        items = next(self._streams)
 
         async def ingest(request: pb.StreamIngestDocumentsRequest) -> Judgement:
             async with self._admission.turn(patient=True, bulk=True):
