@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baznashr.types import RepetitionKind, SelfRepetition, Span
-from baznashr_server.judge.may_repeat import may_repeat
+from baznashr_server.judge.may_double import may_double
 from baznashr_server.judge.repetition import MAX_HEADLINE, find_copies, find_repetition, remove_repeats, repeat_kernel
 from baznashr_server.sketch.fingerprint import fingerprint
 from baznashr_server.sketch.hashing import hash_8_grams, hash_24_grams
@@ -31,9 +31,9 @@ blocks = st.lists(st.integers(0, 5), max_size=14).flatmap(
 def repetition(text: str, title: str = "") -> SelfRepetition:
     """Return the answer as the engine asks for it; fail where it would not ask and there is something to find."""
     repeats = fingerprint(text).repeats_passages
-    answer = find_repetition(text, canonicalise(text), title, may_repeat=repeats).answer
-    (asks,) = may_repeat(canonicalise_all([text]), canonicalise_all([title]), np.array([repeats]))
-    assert asks or not answer.kinds
+    (doubles,) = may_double(canonicalise_all([text]), canonicalise_all([title])).tolist()
+    answer = find_repetition(text, canonicalise(text), title)
+    assert find_repetition(text, canonicalise(text), title, may_repeat=repeats, may_double=doubles) == answer
     return answer
 
 

@@ -31,7 +31,7 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
         related_cluster_id=related or None,
         matches=(match,),
         new_share=new_share(later.body, ruling, [comparison]),
-        self_repetition=later.repetition.answer,
+        self_repetition=later.repetition,
         profile=judge.profile.name,
         policy=corpus.policy_version if corpus else "",
         digest=later.fingerprint.digest,

@@ -395,5 +395,5 @@ class Engine:
 
     def remove_repeats(self, text: str) -> str:
         """Return *text* without its second copies; unchanged where it repeats nothing."""
-        spans = prepare_document(text, self._observer).repetition.answer.spans
+        spans = prepare_document(text, self._observer).repetition.spans
         return remove_repeats(text, spans) if spans else text

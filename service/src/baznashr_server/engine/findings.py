@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,19 +119,14 @@ class Evidence(dict[int, Finding]):
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
     is_telling = False
     """Whether none of the text's passages was boilerplate when it was looked up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stored_masks: dict[int, Mask] = {}
-        """The boilerplate of the stored texts, by row, where the judged text has any."""
-        self.watched: list[NDArray[np.uint64]] = []
-        """Passages that were not boilerplate: were one of them to become it, the masks would be others."""
+    stored_masks: Mapping[int, Mask] = MappingProxyType({})
+    """The boilerplate of the stored texts, by row, where the judged text has any."""
+    watched: tuple[NDArray[np.uint64], ...] = ()
+    """Passages that were not boilerplate: were one of them to become it, the masks would be others."""
 
     def forget(self) -> None:
         self.clear()
-        self.mask = None
-        self.stored_masks.clear()
-        self.watched.clear()
+        self.mask, self.stored_masks, self.watched = None, MappingProxyType({}), ()
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from baznashr.types import Judgement, OverrideKind, Thresholds, Verdict
 from baznashr_server.engine import clusters
@@ -228,9 +227,11 @@ class Judge:
         with timed(self._observer, "verify"):
             if evidence.mask is None:
                 plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
-                evidence.mask = NO_MASK if plain else self.mask(corpus, judged, evidence.watched)
-            stored_mask = self.mask(corpus, stored, evidence.watched) if evidence.mask.size else NO_MASK
-            evidence.stored_masks[row] = stored_mask
+                evidence.mask = NO_MASK if plain else self._watch(corpus, judged, evidence)
+            stored_mask = NO_MASK
+            if evidence.mask.size:
+                stored_mask = self._watch(corpus, stored, evidence)
+                evidence.stored_masks = {**evidence.stored_masks, row: stored_mask}
             return compare(judged, stored, evidence.mask, stored_mask)
 
     def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
@@ -243,16 +244,16 @@ class Judge:
         compared = ((row, x.comparison.stored) for row, x in evidence.items() if x.comparison) if mask.size else ()
         return all(np.array_equal(self.mask(corpus, body), evidence.stored_masks[row]) for row, body in compared)
 
-    def mask(self, corpus: LoadedCorpus, body: Body, watched: list[NDArray[np.uint64]] | None = None) -> Mask:
-        """Return the letters of a body that the corpus has learned to be boilerplate by now.
+    def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
+        """Return the letters of a body that the corpus has learned to be boilerplate by now."""
+        passages, _ = body.passages
+        return boilerplate_mask(body, corpus.index.boilerplate(passages, body.source))
 
-        Args:
-            watched: Takes the passages that are not, any of which might be later.
-        """
+    def _watch(self, corpus: LoadedCorpus, body: Body, evidence: Evidence) -> Mask:
+        """Return what `mask` does, and note the passages that would change it."""
         passages, _ = body.passages
         flags = corpus.index.boilerplate(passages, body.source)
-        if watched is not None:
-            watched.append(passages[~flags])
+        evidence.watched += (passages[~flags],)
         return boilerplate_mask(body, flags)
 
     def _read(self, rows: Iterable[int]) -> None:
@@ -348,7 +349,7 @@ class Judge:
             related_cluster_id=related,
             matches=tuple(finding.match for finding in findings),
             new_share=new_share(prepared.body, ruling, comparisons) if comparisons else _unverified_share(findings),
-            self_repetition=prepared.repetition.answer,
+            self_repetition=prepared.repetition,
             stored=stored,
             profile=self.profile.name,
             policy=corpus.policy_version,

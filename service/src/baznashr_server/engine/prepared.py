@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from baznashr.errors import BaznashrError
-from baznashr.types import Document
+from baznashr.types import Document, SelfRepetition
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.validation import check_document, check_letters, check_text, errors_at
 from baznashr_server.judge.body import Body, prepare
-from baznashr_server.judge.may_repeat import may_repeat
-from baznashr_server.judge.repetition import NONE, Repetition, find_repetition
+from baznashr_server.judge.may_double import may_double
+from baznashr_server.judge.repetition import NOTHING, find_repetition
 from baznashr_server.limits import MAX_TEXT_LETTERS
 from baznashr_server.profile import FA_1, Profile
 from baznashr_server.sketch.fingerprint import Fingerprint, fingerprints_of
@@ -29,7 +29,7 @@ class Prepared:
     utf8: bytes
     """The text, encoded."""
     fingerprint: Fingerprint
-    repetition: Repetition
+    repetition: SelfRepetition
     published: int | None
     """Microseconds since 1970, UTC."""
     observer: Observer
@@ -39,7 +39,7 @@ class Prepared:
         """The letters to compare; made when the first candidate comes."""
         with timed(self.observer, "prepare"):
             document = self.document
-            copies = self.repetition.answer.spans
+            copies = self.repetition.spans
             return prepare(document.text, copies, title=document.title, source=document.source)
 
 
@@ -70,13 +70,16 @@ def prepare_documents(
                 check_letters(int(texts.sizes[number]))
         made = fingerprints_of(texts, profile)
         titles = canonicalise_all([document.title for document in documents])
-        repeats = may_repeat(texts, titles, np.array([fingerprint.repeats_passages for fingerprint in made]))
+        doubles = may_double(texts, titles).tolist()
         prepared = []
         for number, (document, utf8, fingerprint) in enumerate(zip(documents, encoded, made, strict=True)):
-            repetition = NONE
-            if repeats[number]:
-                canonical, may = texts.of(number), fingerprint.repeats_passages
-                repetition = find_repetition(document.text, canonical, document.title, may_repeat=may)
+            repetition = NOTHING
+            repeats, double = fingerprint.repeats_passages, doubles[number]
+            if repeats or double:
+                canonical = texts.of(number)
+                repetition = find_repetition(
+                    document.text, canonical, document.title, may_repeat=repeats, may_double=double
+                )
             published = None if document.published_at is None else to_micros(document.published_at)
             prepared.append(Prepared(document, utf8, fingerprint, repetition, published, observer))
     return prepared

@@ -206,29 +206,26 @@ def _union(copies: list[Copy]) -> list[Copy]:
     return joined
 
 
-@dataclass(frozen=True, slots=True)
-class Repetition:
-    """The finding in letters, for the judge, and in code points, for the answer."""
-
-    copies: tuple[Copy, ...]
-    answer: SelfRepetition
+NOTHING = SelfRepetition()
 
 
-NONE = Repetition((), SelfRepetition())
-
-
-def find_repetition(text: str, canonical: Canonical, title: str = "", *, may_repeat: bool = True) -> Repetition:
+def find_repetition(
+    text: str, canonical: Canonical, title: str = "", *, may_repeat: bool = True, may_double: bool = True
+) -> SelfRepetition:
     """Return how *text* repeats itself.
 
     Args:
         canonical: The canonical form of *text*.
         title: The headline, where it is known apart from the body.
-        may_repeat: False where it is known that no passage occurs twice; only headlines are then looked for.
+        may_repeat: False where it is known that no passage occurs twice.
+        may_double: False where it is known that no headline does (`may_double.py`).
     """
     letters, offsets = canonical
     copies = find_copies(letters) if may_repeat else []
     copies = [copy for copy in copies if len(copy) >= MIN_COPY and _is_prose(copy, letters)]
-    headlines = _doubled_headlines(letters, _first_lines(text, offsets)) + _title_copies(letters, title)
+    headlines = []
+    if may_double:
+        headlines = _doubled_headlines(letters, _first_lines(text, offsets)) + _title_copies(letters, title)
     whole = sum(map(len, copies)) >= WHOLE_SHARE * letters.size > 0
     if copies and not whole:
         ends = _positions((match.end() for match in SENTENCE_END.finditer(text)), offsets)
@@ -237,13 +234,13 @@ def find_repetition(text: str, canonical: Canonical, title: str = "", *, may_rep
         copies = [copy for copy in kept if not _is_of(copy, headlines)]
     found = _union(copies + headlines)
     if not found:
-        return NONE
+        return NOTHING
     kinds = [RepetitionKind.WHOLE_TEXT] if whole else [RepetitionKind.PARAGRAPH] if copies else []
     if headlines:
         kinds.append(RepetitionKind.HEADLINE)
     spans = tuple(Span(int(offsets[copy.start]), int(offsets[copy.end - 1]) + 1) for copy in found)
     share = sum(map(len, found)) / letters.size
-    return Repetition(tuple(found), SelfRepetition(share, tuple(kinds), spans))
+    return SelfRepetition(share, tuple(kinds), spans)
 
 
 def remove_repeats(text: str, spans: tuple[Span, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Which of many texts may repeat themselves, so that the search itself is spared for the others."""
+"""Which of many texts may hold a headline twice, so that the search itself is spared for the others."""
 
 from __future__ import annotations
 
@@ -63,25 +63,23 @@ def _holds_twice(letters, title):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _may_repeat(codes, code_starts, letters, offsets, starts, sizes, titles, title_starts, title_sizes, found):  # type: ignore[no-untyped-def]
-    for t in range(found.size):
-        if found[t]:
-            continue
+def _may_double(codes, code_starts, letters, offsets, starts, sizes, titles, title_starts, title_sizes):  # type: ignore[no-untyped-def]
+    found = np.empty(sizes.size, np.bool_)
+    for t in range(sizes.size):
         begin, end = starts[t], starts[t] + sizes[t]
         own = letters[begin:end]
         title = titles[title_starts[t] : title_starts[t] + title_sizes[t]]
         text = codes[code_starts[t] : code_starts[t + 1]]
         found[t] = _doubles_a_line(text, own, offsets[begin:end]) or _holds_twice(own, title)
+    return found
 
 
-def may_repeat(texts: CanonicalTexts, titles: CanonicalTexts, repeated: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return bool[n]: the texts in which `find_repetition` may find something; in the others it finds nothing.
+def may_double(texts: CanonicalTexts, titles: CanonicalTexts) -> NDArray[np.bool_]:
+    """Return bool[n]: the texts in which `find_repetition` may find a headline twice; in the others it finds none.
 
     Args:
         titles: The n headlines, empty where unknown.
-        repeated: bool[n], whether one of the text's passages occurs twice.
     """
-    found = repeated.copy()
     own = (texts.codes, texts.code_starts, texts.letters, texts.offsets, texts.starts, texts.sizes)
-    _may_repeat(*own, titles.letters, titles.starts, titles.sizes, found)
+    found: NDArray[np.bool_] = _may_double(*own, titles.letters, titles.starts, titles.sizes)
     return found
