@@ -103,3 +103,44 @@ def test_an_interrupted_run_says_how_to_go_on(bulk: Bulk, tmp_path: Path) -> Non
     assert "differs in: build" in other.output
     assert bulk(source, "--build", tmp_path / "data").exit_code == 0
     assert pq.read_metadata(tmp_path / "out" / "judgements.parquet").num_rows == 700
+
+
+@pytest.mark.crash
+def test_the_death_of_the_judging_process_is_told_and_costs_nothing(bulk: Bulk, tmp_path: Path) -> None:
+    """Killed while it judges, it ends the run with code 1 and a sentence; the same command then finishes."""
+    source = write_lines(tmp_path / "in.jsonl", rows("orphaned", 1900))
+    assert bulk(source, out="whole").exit_code == 0
+    command = [sys.executable, "-m", "baznashr_server", "bulk", source, "--out", tmp_path / "out", "--no-report"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert has_begun(process, tmp_path / "out")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1, errors.decode()
+    assert "The process that judges ended" in errors.decode()
+    done = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    for name in OUTPUTS:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.crash
+def test_no_process_outlives_a_run_that_is_killed(tmp_path: Path) -> None:
+    """The process that judges ends with the one that started it."""
+    source = write_lines(tmp_path / "in.jsonl", rows("outlived", 700))
+    process = start(source, tmp_path / "out", tmp_path / "data")
+    assert has_begun(process, tmp_path / "out")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 5
+    while any(Path("/proc", child).exists() and _runs(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _runs(process: str) -> bool:
+    try:
+        return Path("/proc", process, "stat").read_text("utf-8").rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False

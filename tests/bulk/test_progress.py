@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from baznashr.types import Judgement, Verdict
+from baznashr.types import Verdict
 from baznashr_server.bulk import progress
 
 
@@ -22,7 +22,7 @@ def test_speed_memory_time_left_and_verdicts_are_shown(
     monkeypatch.setattr(sys, "stderr", kind())
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     monkeypatch.setenv("COLUMNS", "200")
-    given = [Judgement(Verdict.NEW, False, "NOTHING_COMPARABLE"), Judgement(Verdict.EXACT, True, "SAME_TEXT")]
+    given = [Verdict.NEW.value, Verdict.EXACT.value]
     with progress.shown(quiet=False) as shown:
         shown.phase("judging", 10, done=4)
         shown.judged(given, 4_000)

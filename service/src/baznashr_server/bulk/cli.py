@@ -18,6 +18,7 @@ import typer
 from baznashr.errors import BaznashrError
 
 if TYPE_CHECKING:
+    from baznashr_server.bulk.apart import Apart
     from baznashr_server.bulk.options import Options
 
 SOME_WRONG = 3
@@ -113,13 +114,9 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
     Example: baznashr-server bulk 'archive/*.jsonl.gz' --out deduped
     """
     fields = {"id": id_field, "text": text, "title": title, "url": url, "source": source, "time": published}
-    with _failures():
-        from baznashr_server.kernel import spare_imports  # noqa: PLC0415 - slow, and not needed for help
-
-        spare_imports()
-        from baznashr_server.bulk.inputs import Form  # noqa: PLC0415 - see above
-        from baznashr_server.bulk.options import Options  # noqa: PLC0415
-        from baznashr_server.bulk.settling import Keep  # noqa: PLC0415
+    with _failures(), _apart(wanted=not dry_run) as apart:
+        from baznashr_server.bulk.inputs import Form  # noqa: PLC0415 - slow, and not needed for help
+        from baznashr_server.bulk.options import Keep, Options  # noqa: PLC0415
 
         options = Options(
             inputs=tuple(inputs),
@@ -139,14 +136,29 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
             dry_run=dry_run,
             memory=_bytes(memory) if memory else None,
         )
-        result = _run(options, quiet=quiet)
+        result = _run(options, apart, quiet=quiet)
     if result is not None:
         _print_summary(out, result)
         counts = result["counts"]
         raise typer.Exit(SOME_WRONG if counts["rejected"] or counts["unreadable_files"] else 0)
 
 
-def _run(options: Options, *, quiet: bool) -> Mapping[str, Any] | None:
+@contextmanager
+def _apart(*, wanted: bool) -> Iterator[Apart | None]:
+    """Start the process that judges, while this one loads what reads; without kernels there is much to gain."""
+    if not wanted or "numba" in sys.modules:
+        yield None
+        return
+    from baznashr_server.bulk.apart import Apart  # noqa: PLC0415 - see below
+
+    apart = Apart()
+    try:
+        yield apart
+    finally:
+        apart.end()
+
+
+def _run(options: Options, apart: Apart | None, *, quiet: bool) -> Mapping[str, Any] | None:
     from baznashr_server.bulk.judging import Interrupted  # noqa: PLC0415 - see above
     from baznashr_server.bulk.progress import shown  # noqa: PLC0415
     from baznashr_server.bulk.run import Run  # noqa: PLC0415
@@ -157,7 +169,7 @@ def _run(options: Options, *, quiet: bool) -> Mapping[str, Any] | None:
 
     with _stop() as stopping:
         try:
-            return Run(options, shown(quiet=quiet), say, stopping.is_set)()
+            return Run(options, shown(quiet=quiet), say, stopping.is_set, apart)()
         except Interrupted:
             _fail(f"interrupted; the same command goes on from here (in {options.out})", INTERRUPTED)
 

@@ -7,14 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from baznashr.types import Document, Judgement
-
 TIME = pa.timestamp("us", tz="UTC")
 SPANS = pa.list_(pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32())]))
 NAMES = pa.dictionary(pa.int32(), pa.string())
 """Few values in many rows."""
 
-JUDGED = pa.schema(
+DOCUMENT = pa.schema(
     [
         pa.field("id", pa.string()),
         pa.field("published_at", TIME),
@@ -22,6 +20,11 @@ JUDGED = pa.schema(
         pa.field("title", pa.string()),
         pa.field("url", pa.string()),
         pa.field("characters", pa.int32()),
+    ]
+)
+"""What was judged."""
+ANSWERED = pa.schema(
+    [
         pa.field("digest", pa.string()),
         pa.field("verdict", NAMES),
         pa.field("repeated", pa.bool_()),
@@ -41,7 +44,9 @@ JUDGED = pa.schema(
         pa.field("repetition_spans", SPANS),
     ]
 )
-"""What the engine answered, in order; `docs/bulk.md` explains each."""
+"""What the engine answered."""
+JUDGED = pa.schema([*DOCUMENT, *ANSWERED])
+"""Both, in order; `docs/bulk.md` explains each column."""
 SETTLED = pa.schema(
     [
         pa.field("replayed", pa.bool_()),
@@ -83,63 +88,11 @@ CLUSTERS = pa.schema(
 """Clusters of more than one document, the largest first."""
 
 
-def _share(value: float) -> float:
-    """Return what a judgement that was stored is read back as, so that replayed answers equal first ones."""
-    return round(float(value), 6)
-
-
 def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
     columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [() for _ in schema]
     return pa.Table.from_arrays(
         [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
     )
-
-
-def judged_row(document: Document, judgement: Judgement) -> tuple[Any, ...]:
-    best = judgement.matches[0] if judgement.matches else None
-    repetition = judgement.self_repetition
-    return (
-        document.id,
-        document.published_at,
-        document.source,
-        document.title,
-        document.url,
-        len(document.text),
-        judgement.digest,
-        judgement.verdict.value,
-        judgement.repeated,
-        judgement.reason,
-        judgement.canonical_id,
-        judgement.related_cluster_id,
-        best.document_id if best else None,
-        _share(best.similarity) if best else None,
-        _share(best.containment) if best else None,
-        _share(best.reverse_containment) if best else None,
-        _share(best.covered) if best else None,
-        len(best.numbers_changed) if best else None,
-        len(judgement.matches),
-        _share(judgement.new_share),
-        _share(repetition.share),
-        [kind.value for kind in repetition.kinds],
-        [{"start": span.start, "end": span.end} for span in repetition.spans],
-    )
-
-
-def edge_rows(judgement: Judgement) -> list[tuple[Any, ...]]:
-    return [
-        (
-            judgement.document_id,
-            match.document_id,
-            match.verdict.value,
-            match.reason,
-            _share(match.similarity),
-            _share(match.containment),
-            _share(match.reverse_containment),
-            _share(match.covered),
-            len(match.numbers_changed),
-        )
-        for match in judgement.matches
-    ]
 
 
 def judged_table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:

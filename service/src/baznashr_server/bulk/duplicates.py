@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from baznashr_server.bulk.reading import RAW, Reader
 from baznashr_server.bulk.spill import Order, in_order
-from baznashr_server.sketch.fingerprint import fingerprint
 
 GROUP = 512
 
@@ -64,6 +63,8 @@ def settle(folder: Path, order: Order, reader: Reader) -> Settled:
 
 def _digests(folder: Path, order: Order, reader: Reader, rows: NDArray[np.int64]) -> list[tuple[bytes, bytes]]:
     """Return of each row the digest of its canonical text and one of its payload."""
+    from baznashr_server.sketch.fingerprint import fingerprint  # noqa: PLC0415 - compiles kernels, and is seldom needed
+
     found: list[tuple[bytes, bytes]] = [(b"", b"")] * rows.size
     start = 0
     for parts in in_order(folder, order, 0, GROUP, rows):

@@ -20,12 +20,13 @@ from baznashr_server.bulk.inputs import Found
 from baznashr_server.bulk.judging import Judging, refused, segments
 from baznashr_server.bulk.kept import Spans, write_kept
 from baznashr_server.bulk.options import Options
-from baznashr_server.bulk.outputs import whole, write_clusters, write_duplicates, write_edges, write_judgements
+from baznashr_server.bulk.outputs import write_clusters, write_duplicates, write_edges, write_judgements
 from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.settling import Judged, Settlement, settle
 from baznashr_server.bulk.spill import Order
-from baznashr_server.bulk.state import READ, REJECTS, RUNS, State, read_json
-from baznashr_server.bulk.stores import folder_of, stored_ids
+from baznashr_server.bulk.state import READ, REJECTS, RUNS, State, folder_of, read_json
+from baznashr_server.bulk.stores import stored_ids
+from baznashr_server.bulk.writing import whole
 from baznashr_server.engine.records import document_from_row, policy_version
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.folder import DATABASE

@@ -6,10 +6,8 @@ The store answers again what it stored before the kill, so the files are the sam
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,20 +16,16 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from baznashr.errors import BaznashrError, StoreError
-from baznashr.types import Document, Judgement
 from baznashr_server.bulk import columns
+from baznashr_server.bulk.batches import Answers, Given, Judges
 from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.spill import Order, in_order
-from baznashr_server.engine import Engine
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
+from baznashr_server.store.codec import to_micros
 
 SEGMENT = 16 * MAX_BATCH_DOCUMENTS
 """Rows of a segment: what is judged again, at most, after a kill."""
-AHEAD = 2
-"""Batches that wait for the writer while the next is prepared."""
-NOT_THE_DOCUMENTS_FAULT = {"READ_ONLY", "SHUTTING_DOWN", "INTERNAL", "OVERLOADED"}
-_PLACE = re.compile(r"documents\[(\d+)\]\.?(.*)")
+VERDICT = columns.ANSWERED.names.index("verdict")
 
 
 class Interrupted(Exception):
@@ -66,10 +60,11 @@ class Segment:
 
 @dataclass
 class Batch:
-    documents: list[tuple[int, Document]]
-    """With their rows of the order, but those refused."""
-    refused: list[Refused] = field(default_factory=list)
-    answers: Future[list[Judgement]] | None = None
+    documents: list[tuple[Any, ...]]
+    """DOCUMENT columns of its rows."""
+    size: int
+    """Bytes of its rows, as they were read."""
+    answers: Callable[[], Answers]
 
 
 def segments(folder: Path) -> list[Path]:
@@ -89,8 +84,8 @@ class Judging:
     folder: Path
     runs: Path
     order: Order
-    told: Callable[[Sequence[Judgement], int], object]
-    """Told of judgements and of the bytes of their texts."""
+    told: Callable[[Sequence[str], int], object]
+    """Told of verdicts and of the bytes of their rows."""
     is_stopping: Callable[[], bool]
     known: NDArray[np.bool_] | None = None
     """Of the order: whether the store had the document before the run; None where it had none."""
@@ -104,7 +99,7 @@ class Judging:
     def is_done(self) -> bool:
         return self.begins_at == len(self.order)
 
-    def run(self, engine: Engine, corpus: str) -> None:
+    def run(self, judges: Judges) -> None:
         """Judge what no whole segment holds yet.
 
         Raises:
@@ -113,65 +108,48 @@ class Judging:
         """
         number = len(segments(self.folder))
         segment, at = Segment(), number * SEGMENT
-        for batch in self._answered(engine, corpus, at):
-            at += len(batch.documents) + len(batch.refused)
-            self._take(batch, segment)
+        for batch in self._answered(judges, at):
+            self._take(batch, at, segment)
+            at += len(batch.documents)
             if at % SEGMENT == 0 or at == len(self.order):
                 segment.write(self.folder, number)
                 segment, number = Segment(), number + 1
         if at < len(self.order):
             raise Interrupted
 
-    def _documents(self, start: int) -> Iterator[list[Document]]:
+    def _given(self, start: int) -> Iterator[tuple[list[Given], int]]:
+        """Yield the documents of a batch, and the bytes of their rows."""
         for parts in in_order(self.runs, self.order, start, MAX_BATCH_DOCUMENTS):
-            placed: list[tuple[int, Document]] = []
+            given: list[Given | None] = [None] * sum(part.at.size for part in parts)
             for at, payload in parts:
-                placed.extend(zip(at.tolist(), self.reader.documents(payload), strict=True))
-            placed.sort(key=lambda one: one[0])
-            yield [document for _, document in placed]
+                for place, one in zip(at.tolist(), self.reader.documents(payload), strict=True):
+                    micros = None if one.published_at is None else to_micros(one.published_at)
+                    given[place] = one.id, one.text, one.title, one.source, one.url, micros
+            yield [one for one in given if one is not None], sum(part.payload.nbytes for part in parts)
 
-    def _answered(self, engine: Engine, corpus: str, start: int) -> Iterator[Batch]:
-        """Yield batches in order with their answers; the next are prepared while the writer stores those before.
-
-        A batch with a document that the store had before may be refused, and must be answered before the next follows.
-        """
+    def _answered(self, judges: Judges, start: int) -> Iterator[Batch]:
+        """Yield batches in order, which can be answered; others are read and judged meanwhile."""
         waiting: deque[Batch] = deque()
         at = start
-        for documents in self._documents(start):
-            batch = Batch(list(enumerate(documents, at)))
-            is_known = self.known is not None and bool(self.known[at : at + len(documents)].any())
-            at += len(documents)
-            while waiting and (is_known or len(waiting) >= AHEAD):
+        for given, size in self._given(start):
+            if len(waiting) >= judges.ahead:
                 yield waiting.popleft()
-            self._submit(engine, corpus, batch, wait=is_known)
-            waiting.append(batch)
+            is_known = self.known is not None and bool(self.known[at : at + len(given)].any())
+            answers = judges.submit(given, wait=is_known)
+            documents = [(id_, time, source, title, url, len(text)) for id_, text, title, source, url, time in given]
+            waiting.append(Batch(documents, size, answers))
+            at += len(given)
             if self.is_stopping():
                 break
         yield from waiting
 
-    def _submit(self, engine: Engine, corpus: str, batch: Batch, *, wait: bool) -> None:
-        while batch.documents:
-            try:
-                batch.answers = engine.submit([document for _, document in batch.documents], corpus)
-                if wait:
-                    batch.answers.result()
-                return
-            except StoreError:
-                raise
-            except BaznashrError as error:
-                place = _PLACE.match(error.field)
-                if place is None or error.reason in NOT_THE_DOCUMENTS_FAULT:
-                    raise
-                row, document = batch.documents.pop(int(place[1]))
-                where = f"{place[2]}: " if place[2] else ""
-                batch.refused.append(Refused(row, document.id, error.reason, where + error.message))
-
-    def _take(self, batch: Batch, segment: Segment) -> None:
-        judgements = batch.answers.result() if batch.documents and batch.answers else []
-        size = 0
-        for (_, document), judgement in zip(batch.documents, judgements, strict=True):
-            segment.rows.append(columns.judged_row(document, judgement))
-            segment.edges.extend(columns.edge_rows(judgement))
-            size += len(document.text.encode())
-        segment.refused.extend(batch.refused)
-        self.told(judgements, size)
+    def _take(self, batch: Batch, start: int, segment: Segment) -> None:
+        answers = batch.answers()
+        segment.refused += [
+            Refused(start + at, batch.documents[at][0], reason, message) for at, reason, message in answers.refused
+        ]
+        gone = {at for at, _, _ in answers.refused}
+        documents = [one for at, one in enumerate(batch.documents) if at not in gone]
+        segment.rows += [document + row for document, row in zip(documents, answers.rows, strict=True)]
+        segment.edges += answers.edges
+        self.told([row[VERDICT] for row in answers.rows], batch.size)

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 from baznashr.types import Span
 from baznashr_server.bulk.inputs import PACKED, Form, Input, packing
 from baznashr_server.bulk.mapping import Fields, value_at
-from baznashr_server.bulk.outputs import whole
 from baznashr_server.bulk.reading import RAW, sample
 from baznashr_server.bulk.spill import Order, in_order
-from baznashr_server.judge.repetition import remove_repeats
+from baznashr_server.bulk.writing import whole
 
 GROUP = 512
 SUFFIX = {"gzip": ".gz", "zstd": ".zst", "xz": ".xz"}
@@ -168,6 +167,12 @@ def write_kept(
                 sink.raw(inputs[file[row]].form, clean)
 
 
+def _without(text: str, spans: tuple[Span, ...]) -> str:
+    from baznashr_server.judge.repetition import remove_repeats  # noqa: PLC0415 - compiles kernels
+
+    return remove_repeats(text, spans)
+
+
 def _clean(raw: bytes, spans: tuple[Span, ...], fields: Fields) -> bytes:
     record = orjson.loads(raw)
     holder, name = record, fields.text
@@ -175,7 +180,7 @@ def _clean(raw: bytes, spans: tuple[Span, ...], fields: Fields) -> bytes:
         *above, name = fields.text.split(".")
         for part in above:
             holder = holder[part]
-    holder[name] = remove_repeats(value_at(record, fields.text), spans)
+    holder[name] = _without(value_at(record, fields.text), spans)
     return orjson.dumps(record)
 
 
@@ -187,7 +192,7 @@ def _clean_columns(payload: pa.Table, rows: Sequence[int], fields: Fields, clean
         return payload
     texts = payload.column(fields.text).to_pylist()
     for at, spans in touched.items():
-        texts[at] = remove_repeats(texts[at], spans)
+        texts[at] = _without(texts[at], spans)
     column = payload.schema.get_field_index(fields.text)
     kind = payload.schema.field(column)
     return payload.set_column(column, kind, pa.array(texts, kind.type))

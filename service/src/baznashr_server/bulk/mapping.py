@@ -95,6 +95,11 @@ def value_at(record: Mapping[str, Any], name: str) -> Any:
 
 
 def _string(record: Mapping[str, Any], name: str, field: str) -> str:
+    if not name:
+        return ""
+    value = record.get(name)
+    if type(value) is str:
+        return value
     value = value_at(record, name)
     if value is None:
         return ""
@@ -111,7 +116,9 @@ def document_of(record: Mapping[str, Any], fields: Fields, zone: tzinfo) -> Docu
     Raises:
         InvalidDocument: A field has a value of a wrong type, or there is no text.
     """
-    text = value_at(record, fields.text)
+    text = record.get(fields.text)
+    if text is None:
+        text = value_at(record, fields.text)
     if not isinstance(text, str):
         fault = "The text is missing." if text is None else f"The text is of type {type(text).__name__}."
         raise InvalidDocument(fault, reason="EMPTY_TEXT" if text is None else "INVALID_FIELD", field="text")

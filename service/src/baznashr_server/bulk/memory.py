@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shutil
 from collections.abc import Sequence
 from ctypes import CDLL
@@ -164,16 +163,3 @@ def give_back() -> None:
     trim = getattr(CDLL(None), "malloc_trim", None)  # of glibc
     if trim is not None:
         trim(0)
-
-
-def peak() -> int:
-    """Return the most bytes of memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def resident() -> int:
-    """Return the bytes of memory that this process has."""
-    try:
-        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
-    except OSError:
-        return 0

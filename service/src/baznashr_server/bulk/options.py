@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,9 +13,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from baznashr.errors import InvalidArgument
 from baznashr.types import DEFAULT_CORPUS
 from baznashr_server.bulk.inputs import Form
-from baznashr_server.bulk.settling import Keep
 
 TEHRAN = "Asia/Tehran"
+
+
+class Keep(StrEnum):
+    """Which document of a cluster is kept."""
+
+    EARLIEST = "earliest"
+    """The canonical one: published first, unknown times last, then by source rank and id."""
+    LONGEST = "longest"
+    """The one with the most characters, of equals the earliest."""
+    SOURCE_RANK = "source-rank"
+    """The one of the source named first, of equals the earliest."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from baznashr_server.bulk.columns import CLUSTERS, EDGES, JUDGEMENTS, TIME, in_terms_of
 from baznashr_server.bulk.judging import segments
 from baznashr_server.bulk.settling import Judged, Settlement
+from baznashr_server.bulk.writing import whole
 
 DUPLICATES = (
     "id", "kept_id", "cluster", "verdict", "reason", "similarity", "containment", "new_share", "source", "published_at",
@@ -29,15 +30,6 @@ CREATE TABLE duplicates(
     similarity REAL, containment REAL, new_share REAL, source TEXT, published_at TEXT, url TEXT, title TEXT
 ) WITHOUT ROWID;
 """
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Give the path of a file to write, which gets the name *path* once it is whole."""
-    part = path.with_name(path.name + ".partial")
-    part.unlink(missing_ok=True)
-    yield part
-    part.replace(path)
 
 
 def write_judgements(

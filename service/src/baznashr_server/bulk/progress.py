@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
-from baznashr.types import Judgement, Verdict
-from baznashr_server.bulk.memory import resident
+from baznashr.types import Verdict
+from baznashr_server.bulk.usage import resident
 
 LINE_SECONDS = 10.0
 """Between two lines where there is no terminal."""
@@ -26,7 +26,7 @@ class Progress(Protocol):
     def advance(self, rows: int, size: int) -> None:
         """*rows* steps were made, over *size* bytes."""
 
-    def judged(self, judgements: Sequence[Judgement], size: int) -> None:
+    def judged(self, verdicts: Sequence[str], size: int) -> None:
         """Documents with *size* bytes were judged."""
 
 
@@ -45,7 +45,7 @@ class Quiet:
     def advance(self, rows: int, size: int) -> None:
         pass
 
-    def judged(self, judgements: Sequence[Judgement], size: int) -> None:
+    def judged(self, verdicts: Sequence[str], size: int) -> None:
         pass
 
 
@@ -73,9 +73,9 @@ class _Counting:
         self.size += size
         self.show()
 
-    def judged(self, judgements: Sequence[Judgement], size: int) -> None:
-        self.verdicts.update(judgement.verdict.value for judgement in judgements)
-        self.advance(len(judgements), size)
+    def judged(self, verdicts: Sequence[str], size: int) -> None:
+        self.verdicts.update(verdicts)
+        self.advance(len(verdicts), size)
 
     def show(self) -> None:
         raise NotImplementedError

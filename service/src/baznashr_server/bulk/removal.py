@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr_server.bulk.outputs import whole
+from baznashr_server.bulk.writing import whole
 
 _BATCH = 1000
 """Pairs between two SETITEMS opcodes, as pickle writes them."""

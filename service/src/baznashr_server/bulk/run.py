@@ -10,17 +10,19 @@ from threading import Thread
 from typing import Any
 
 from baznashr.errors import InvalidArgument
-from baznashr_server.bulk import finishing, memory
+from baznashr_server.bulk import finishing, memory, usage
+from baznashr_server.bulk.apart import Apart
+from baznashr_server.bulk.batches import Judges
 from baznashr_server.bulk.inputs import Form, Input, find
 from baznashr_server.bulk.intake import Reading
-from baznashr_server.bulk.judging import Judging
+from baznashr_server.bulk.judging import Interrupted, Judging
 from baznashr_server.bulk.mapping import Fields, guess
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Progress
 from baznashr_server.bulk.reading import Reader, sample
 from baznashr_server.bulk.spill import Order, run_bytes
-from baznashr_server.bulk.state import JUDGED, ORDER, READ, RUNS, STDIN, WORK, State, write_json
-from baznashr_server.bulk.stores import known, opened
+from baznashr_server.bulk.state import JUDGED, ORDER, READ, RUNS, STDIN, WORK, State, read_json, write_json
+from baznashr_server.bulk.stores import known
 from baznashr_server.store.folder import DataFolder
 
 RUN = "run.json"
@@ -36,6 +38,8 @@ class Run:
     progress: Progress
     say: Callable[[str], object]
     is_stopping: Callable[[], bool] = lambda: False
+    apart: Apart | None = None
+    """Judges in a process of its own; this one does without."""
     timings: dict[str, float] = field(default_factory=dict)
 
     def __call__(self) -> Mapping[str, Any] | None:
@@ -67,17 +71,18 @@ class Run:
             state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
             if state.is_resumed:
                 self.say(f"going on with the run in {out}")
-            if self.options.report:
-                Thread(target=_warm_up_report, name="report", daemon=True).start()
             order = self._read(state, reader, found.inputs, survey)
             memory.give_back()
+            if self.options.report:
+                Thread(target=_warm_up_report, name="report", daemon=True).start()
             judging = self._judge(state, reader, order)
+            most = usage.peak() + (self.apart.peak if self.apart else 0)
             memory.give_back()
             with self._timed("writing"), self.progress as shown:
                 shown.phase("writing", 0)
                 result = finishing.finish(self.options, state, reader, order, found, judging)
             self.timings["total"] = round(time.monotonic() - began, 3)
-            result |= {"timings": self.timings, "memory": {"estimated": survey.memory, "peak": memory.peak()}}
+            result |= {"timings": self.timings, "memory": {"estimated": survey.memory, "peak": max(most, usage.peak())}}
             write_json(out / RUN, result)
             state.remove()
             return result
@@ -132,7 +137,8 @@ class Run:
                 reading.counts["left_out"] = max(0, len(order) - self.options.sample)
                 order = order.first(self.options.sample)
                 order.write(state.path(ORDER))
-            write_json(state.path(READ), {"inputs": reading.described, "counts": reading.counts})
+            read = {"inputs": reading.described, "counts": reading.counts, "letters": reading.letters}
+            write_json(state.path(READ), read)
         memory.check(memory.needed(len(order), reading.size), len(order), self.options.memory)
         return order
 
@@ -148,11 +154,31 @@ class Run:
             )
             # Where nothing was accepted, the store is made all the same: what follows asks it for its policy.
             if not judging.is_done or not len(order):
-                with opened(self.options, state) as engine:
+                left = len(order) - judging.begins_at
+                letters = read_json(state.path(READ))["letters"] * left // max(1, len(order))
+                with self._judges(state, left, letters) as judges:
                     judging.known = known(state, order)
                     shown.phase("judging", len(order), judging.begins_at)
-                    judging.run(engine, self.options.corpus)
+                    judging.run(judges)
         return judging
+
+    @contextmanager
+    def _judges(self, state: State, documents: int, letters: int) -> Iterator[Judges]:
+        """Give what judges so many documents more, over a store that is closed afterwards."""
+        if self.apart is None:
+            from baznashr_server.bulk.bench import Bench  # noqa: PLC0415 - loads compiled kernels
+            from baznashr_server.bulk.opening import opened  # noqa: PLC0415
+
+            with opened(self.options, state, documents, letters) as engine:
+                yield Bench(engine, self.options.corpus)
+        else:
+            self.apart.open(self.options, documents, letters, is_resumed=state.is_resumed)
+            try:
+                yield self.apart
+            except Interrupted:
+                self.apart.close()
+                raise
+            self.apart.close()
 
 
 def _warm_up_report() -> None:

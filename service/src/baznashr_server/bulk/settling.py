@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +14,9 @@ from numpy.typing import NDArray
 
 from baznashr_server.bulk.columns import JUDGED
 from baznashr_server.bulk.judging import segments
+from baznashr_server.bulk.options import Keep
 
 NEEDED = ("id", "canonical_id", "repeated", "characters", "source", "published_at")
-
-
-class Keep(StrEnum):
-    """Which document of a cluster is kept."""
-
-    EARLIEST = "earliest"
-    """The canonical one: published first, unknown times last, then by source rank and id."""
-    LONGEST = "longest"
-    """The one with the most characters, of equals the earliest."""
-    SOURCE_RANK = "source-rank"
-    """The one of the source named first, of equals the earliest."""
 
 
 @dataclass(frozen=True)

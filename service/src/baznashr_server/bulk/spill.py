@@ -117,9 +117,14 @@ def _write_run(path: Path, payload: pa.Table, keys: pa.Table, size: int) -> pa.T
     order = _sorted(keys)
     rows = max(1, BATCH_BYTES * payload.num_rows // max(1, size))
     options = pa.ipc.IpcWriteOptions(compression="lz4")
+    # Rows are taken from one chunk: from many, each taking would put them together anew.
+    together = payload.combine_chunks()
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, payload.schema, options=options) as writer:
+        if np.array_equal(order, np.arange(len(order))):
+            writer.write_table(together, max_chunksize=rows)
+            return keys.combine_chunks()
         for start in range(0, payload.num_rows, rows):
-            writer.write_table(payload.take(order.slice(start, rows)).combine_chunks())
+            writer.write_table(together.take(order.slice(start, rows)))
     return keys.take(order).combine_chunks()
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from baznashr.errors import InvalidArgument
 from baznashr_server.bulk.inputs import Input
-from baznashr_server.bulk.outputs import whole
+from baznashr_server.bulk.options import Options
+from baznashr_server.bulk.writing import whole
 from baznashr_server.profile import FA_1
 
 WORK = "work"
@@ -91,3 +92,8 @@ class State:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder)
+
+
+def folder_of(options: Options, state: State) -> Path:
+    """Return the data folder that judges: the one to build, else one in the work folder."""
+    return options.build or state.path(STORE)

@@ -90,7 +90,7 @@ class Engine:
             observer: Told of stages, verdicts and commits.
             group_commit_max_documents: Most documents that share one durable commit.
             group_commit_wait_ms: How long a commit waits for company.
-            snapshot_seconds: Least time between two snapshots of the tables, which speed the next start.
+            snapshot_seconds: Least time between two snapshots of the tables, which speed the next start; inf for none.
             profile: Of the store, once all documents are made anew under it in the background and it is opened again.
 
         Raises:

@@ -14,10 +14,13 @@ from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.writer import Writer
 from baznashr_server.limits import MAX_QUEUED_WRITES
 from baznashr_server.profile import Profile
+from baznashr_server.sketch.passages import WINDOW
 from baznashr_server.store.backup import Progress, backup_folder, last_backup
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.store import Store
 
+PASSAGES_A_LETTER = 2 / (WINDOW + 1)
+"""That winnowing keeps of random hashes (Schleimer, Wilkerson and Aiken 2003)."""
 SAMPLED_ROWS = 64
 """Documents of a corpus by which the size of all its rows is estimated."""
 
@@ -67,6 +70,10 @@ class Operations:
 
     def storage(self) -> Storage:
         return storage(self._folder)
+
+    def reserve(self, corpus: str, documents: int, letters: int) -> None:
+        """Make room in a corpus's tables for documents that are to come, with so many letters in all."""
+        self._corpora[corpus].index.reserve(documents, int(letters * PASSAGES_A_LETTER))
 
     def census(self) -> Mapping[str, Census]:
         """Count every corpus, by one pass over an index of the database: seconds for millions of documents."""

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ class Tables:
         """Write the snapshots that are out of date, unless what is in memory may not be what is stored."""
         self._wait()
         try:
-            for corpus in corpora if save else ():
+            for corpus in corpora if save and self._seconds < inf else ():
                 self._save(corpus)
         except StoreDamaged as error:
             log.warning("no snapshot of the tables was written: %s", error)

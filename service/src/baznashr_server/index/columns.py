@@ -65,7 +65,11 @@ class Columns:
         room = max(FIRST_SLOTS, self.state.shape[0])
         while room < slots:
             room *= 2
-        if room == self.state.shape[0]:
+        self.reserve(room)
+
+    def reserve(self, room: int) -> None:
+        """Make room for *room* slots in all."""
+        if room <= self.state.shape[0]:
             return
         for name in COLUMNS:
             old = getattr(self, name)

@@ -169,6 +169,17 @@ class CorpusIndex:
             self._settle()
             yield
 
+    def reserve(self, documents: int, passages: int) -> None:
+        """Make room at once for so many more documents, with so many passages in all.
+
+        Tables that grow as documents come hold two arrays while they do, of which the larger is half empty.
+        """
+        with self._settled():
+            self._columns.reserve(self._columns.size + documents)
+            for table, entries in ((self._digests, 1), (self._bands, BANDS)):
+                table.reserve(table.entries + entries * documents)
+            self._passages.reserve(self._passages.entries + passages)
+
     def add(self, entry: Entry, *, visible: bool = False) -> None:
         """Enter a document that is not there yet; PENDING unless *visible*."""
         with self._lock:

@@ -287,6 +287,14 @@ class Postings:
             self._finish_growth()
             self._begin_growth()
 
+    def reserve(self, entries: int) -> None:
+        """Make room at once for *entries* in all, so that none need move as they come."""
+        capacity = 1 + int(entries / (MAX_LOAD * PARTITIONS))
+        self._finish_growth()
+        if capacity > self.arrays.new.shape[1]:
+            self._begin_growth(capacity)
+            self._finish_growth()
+
     def remove(self, keys: U64, slot: int) -> int:
         """Remove *slot* from under each of *keys*; return how many entries there were."""
         removed = int(remove_kernel(self.arrays, keys, slot))
@@ -310,9 +318,9 @@ class Postings:
             if self._next == PARTITIONS:
                 self._drop_old()
 
-    def _begin_growth(self) -> None:
+    def _begin_growth(self, capacity: int = FIRST_CAPACITY) -> None:
         old = self.arrays.new
-        new = _partitions(max(FIRST_CAPACITY, int(old.shape[1] * GROWTH)))
+        new = _partitions(max(capacity, int(old.shape[1] * GROWTH)))
         self.arrays = Arrays(old, new, np.zeros(PARTITIONS, np.bool_), self.arrays.counts)
         self._next = 0
 
