@@ -1,20 +1,22 @@
 """The engine in a process of its own, from the side of the process that reads and writes.
 
 Both start at once: this one never loads compiled kernels, the other no Arrow, and neither waits for the other's lock of
-the interpreter. Frames go through two pipes: eight bytes of length, then what `marshal` makes of tuples.
+the interpreter. Frames go through two pipes: two lengths, JSON, and what else there is.
 """
 
 from __future__ import annotations
 
 import fcntl
-import marshal
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
+
+import orjson
 
 from baznashr import errors
 from baznashr.errors import BaznashrError, StoreError
@@ -25,33 +27,57 @@ if TYPE_CHECKING:
 
 PIPE_BYTES = 1 << 20
 """Asked of the kernel: a batch then goes through without many a turn."""
+LENGTHS = struct.Struct("<QQ")
 OPEN, JUDGE, CLOSE = "open", "judge", "close"
-FAILED = "failed"
+OPENED, ANSWERS, CLOSED, FAILED = "opened", "answers", "closed", "failed"
 
 
-def write_frame(pipe: IO[bytes], value: Any) -> None:
-    data = marshal.dumps(value)
-    pipe.write(len(data).to_bytes(8, "little"))
-    pipe.write(data)
+def write_frame(pipe: IO[bytes], kind: str, value: Any = None, body: bytes = b"") -> None:
+    """Write a frame; *value* is what JSON can hold."""
+    head = orjson.dumps([kind, value])
+    pipe.write(LENGTHS.pack(len(head), len(body)))
+    pipe.write(head)
+    pipe.write(body)
     pipe.flush()
 
 
-def read_frame(pipe: IO[bytes]) -> Any:
-    """Return what the other side has written next.
+def read_frame(pipe: IO[bytes]) -> tuple[str, Any, bytes]:
+    """Return the kind, the value and the body of the next frame.
 
     Raises:
-        EOFError: It is gone.
+        EOFError: The other side is gone.
     """
-    size = int.from_bytes(pipe.read(8), "little")
-    data = pipe.read(size)
-    if not size or len(data) < size:
+    lengths = pipe.read(LENGTHS.size)
+    if len(lengths) < LENGTHS.size:
         raise EOFError
-    return marshal.loads(data)  # noqa: S302 - written by a process that this one started, or that started this one
+    sizes = LENGTHS.unpack(lengths)
+    head, body = (pipe.read(size) for size in sizes)
+    if (len(head), len(body)) != sizes:
+        raise EOFError
+    kind, value = orjson.loads(head)
+    return kind, value, body
 
 
-def failure(error: BaznashrError) -> tuple[str, str, str, str, str]:
-    """Return a frame for an error, which the other side raises again."""
-    return FAILED, type(error).__name__, error.message, error.reason, error.field
+def write_batch(pipe: IO[bytes], given: Sequence[Given], *, wait: bool) -> None:
+    """Write documents; their texts are the body, since JSON takes long to read them."""
+    texts = [one[1].encode() for one in given]
+    rest = [(id_, len(text), *others) for (id_, _, *others), text in zip(given, texts, strict=True)]
+    write_frame(pipe, JUDGE, [wait, rest], b"".join(texts))
+
+
+def batch_of(rest: list[list[Any]], body: bytes) -> list[Given]:
+    """Return the documents that `write_batch` has written."""
+    given: list[Given] = []
+    start = 0
+    for id_, size, title, source, url, micros in rest:
+        given.append((id_, body[start : start + size].decode(), title, source, url, micros))
+        start += size
+    return given
+
+
+def write_failure(pipe: IO[bytes], error: BaznashrError) -> None:
+    """Write an error, which the other side raises again."""
+    write_frame(pipe, FAILED, [type(error).__name__, error.message, error.reason, error.field])
 
 
 class Apart:
@@ -85,19 +111,20 @@ class Apart:
         """
         paths = {name: str(getattr(options, name) or "") for name in ("out", "against", "build")}
         given = paths | {"corpus": options.corpus, "source_ranks": options.source_ranks}
-        self._send((OPEN, given | {"documents": documents, "letters": letters, "is_resumed": is_resumed}))
+        self._send(OPEN, given | {"documents": documents, "letters": letters, "is_resumed": is_resumed})
         self._receive()
 
     def submit(self, given: Sequence[Given], *, wait: bool) -> Callable[[], Answers]:
-        self._sender.submit(self._send, (JUDGE, (wait, list(given))))
+        self._sender.submit(self._send_batch, given, wait=wait)
         return self._answer
 
     def _answer(self) -> Answers:
-        return Answers(*self._receive())
+        rows, edges, refused = self._receive()
+        return Answers(list(map(tuple, rows)), edges, list(map(tuple, refused)))
 
     def close(self) -> None:
         """Wait until all is stored and the store is closed."""
-        self._sender.submit(self._send, (CLOSE, None))
+        self._sender.submit(self._send, CLOSE)
         self.peak = self._receive()
         self._process.wait()
 
@@ -110,20 +137,24 @@ class Apart:
             with suppress(OSError):
                 pipe.close()
 
-    def _send(self, frame: object) -> None:
+    def _send(self, kind: str, value: Any = None) -> None:
         with suppress(BrokenPipeError):  # which `_receive` finds out, too
-            write_frame(self._asks, frame)
+            write_frame(self._asks, kind, value)
+
+    def _send_batch(self, given: Sequence[Given], *, wait: bool) -> None:
+        with suppress(BrokenPipeError):
+            write_batch(self._asks, given, wait=wait)
 
     def _receive(self) -> Any:
         try:
-            kind, *value = read_frame(self._answers)
+            kind, value, _ = read_frame(self._answers)
         except EOFError:
             code = self._process.wait()
             raise StoreError(f"The process that judges ended with code {code}.", reason="INTERNAL") from None
         if kind == FAILED:
             name, message, reason, field = value
             raise getattr(errors, name)(message, reason=reason, field=field)
-        return value[0]
+        return value
 
 
 def _pipe() -> tuple[IO[bytes], IO[bytes]]:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from baznashr.errors import BaznashrError, DataFolderInUse, InternalError
 from baznashr.types import Document
-from baznashr_server.bulk.apart import CLOSE, failure, read_frame, write_frame
+from baznashr_server.bulk.apart import ANSWERS, CLOSE, CLOSED, OPENED, batch_of, read_frame, write_failure, write_frame
 from baznashr_server.bulk.usage import peak
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ def main() -> None:
         except EOFError:
             return
         except BaznashrError as error:
-            write_frame(writing, failure(error))
+            write_failure(writing, error)
         except Exception as error:
-            write_frame(writing, failure(InternalError(f"{type(error).__name__} while judging: {error}")))
+            write_failure(writing, InternalError(f"{type(error).__name__} while judging: {error}"))
             raise
 
 
@@ -66,29 +66,28 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
     from baznashr_server.bulk.bench import Bench  # noqa: PLC0415 - see above
 
     warm_up()
-    _, settings = read_frame(asks)
+    _, settings, _ = read_frame(asks)
     with _opened(settings) as engine:
-        write_frame(answers, ("opened", None))
+        write_frame(answers, OPENED)
         bench = Bench(engine, settings["corpus"])
         waiting: Queue[Callable[[], Answers] | None] = Queue(Bench.ahead)
         answering = Thread(target=_answer, args=(waiting, answers), name="answers", daemon=True)
         answering.start()
         while (asked := read_frame(asks))[0] != CLOSE:
-            wait, given = asked[1]
-            waiting.put(bench.submit(given, wait=wait))
+            wait, rest = asked[1]
+            waiting.put(bench.submit(batch_of(rest, asked[2]), wait=wait))
         waiting.put(None)
         answering.join()
-    write_frame(answers, ("closed", peak()))
+    write_frame(answers, CLOSED, peak())
 
 
 def _answer(waiting: Queue[Callable[[], Answers] | None], answers: IO[bytes]) -> None:
     """Pass answers on in order, or the error in the place of one, after which the other process asks no more."""
     while (answer := waiting.get()) is not None:
         try:
-            frame: tuple[Any, ...] = "answers", tuple(answer())
+            write_frame(answers, ANSWERS, list(answer()))
         except BaznashrError as error:
-            frame = failure(error)
-        write_frame(answers, frame)
+            write_failure(answers, error)
 
 
 @contextmanager
