@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr_server.index.bands import band_keys, keys_of_entries
+from baznashr_server.index.bands import BANDS, band_keys, keys_of_entries
 from baznashr_server.index.candidates import MIN_LETTERS, boilerplate_kernel, lookup_kernel
 from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, source_key
 from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
