@@ -64,12 +64,12 @@ def prepare_documents(
     except BaznashrError as error:
         raise (error.at(f"{field}[{len(encoded)}]") if field else error) from None
     with timed(observer, "fingerprint"):
-        texts = canonicalise_all([document.text for document in documents])
+        bodies, headlines = ([getattr(document, name) for document in documents] for name in ("text", "title"))
+        texts, titles = canonicalise_all([*bodies, *headlines]).split(len(documents))
         for number in np.flatnonzero((texts.sizes == 0) | (texts.sizes > MAX_TEXT_LETTERS)).tolist():
             with errors_at(field and f"{field}[{number}]"):
                 check_letters(int(texts.sizes[number]))
         made = fingerprints_of(texts, profile)
-        titles = canonicalise_all([document.title for document in documents])
         doubles = may_double(texts, titles).tolist()
         prepared = []
         for number, (document, utf8, fingerprint) in enumerate(zip(documents, encoded, made, strict=True)):

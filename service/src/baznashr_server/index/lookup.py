@@ -9,8 +9,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr_server.index.bands import BANDS, band_keys_of_each
+from baznashr_server.index.bands import band_keys_of_each
 from baznashr_server.index.columns import source_key
+from baznashr_server.kernel import kernel
 from baznashr_server.sketch.fingerprint import Fingerprint
 
 
@@ -85,18 +86,27 @@ class Texts(NamedTuple):
 
     def keys(self, telling: NDArray[np.bool_]) -> tuple[NDArray[np.uint64], NDArray[np.bool_], NDArray[np.int64]]:
         """Return each text's digest key, band keys and passages in a row, which of them count, and where they end."""
-        fixed = 1 + BANDS
-        numbers = np.arange(1, len(self.ends) + 1)
-        ends = self.ends + fixed * numbers
-        sizes = np.diff(self.ends, prepend=0)
-        keys, tested = np.empty(ends[-1], np.uint64), np.ones(ends[-1], np.bool_)
-        starts = ends - sizes - fixed
-        keys[starts] = self.digests[:, 0]
-        keys[starts[:, np.newaxis] + np.arange(1, fixed)] = self.band_keys
-        places = np.arange(self.passages.size) + np.repeat(fixed * numbers, sizes)
-        keys[places] = self.passages
-        tested[places] = telling
+        keys, tested, ends = _keys(self.digests, self.band_keys, self.passages, self.ends, telling)
         return keys, tested, ends
+
+
+@kernel
+def _keys(digests, band_keys, passages, ends, telling):  # type: ignore[no-untyped-def]
+    n, bands = band_keys.shape
+    keys = np.empty(passages.size + n * (bands + 1), np.uint64)
+    tested = np.ones(keys.size, np.bool_)
+    all_ends = np.empty(n, np.int64)
+    at, start = 0, 0
+    for t in range(n):
+        keys[at] = digests[t, 0]
+        keys[at + 1 : at + 1 + bands] = band_keys[t]
+        at += 1 + bands
+        for p in range(start, ends[t]):
+            keys[at], tested[at] = passages[p], telling[p]
+            at += 1
+        start = ends[t]
+        all_ends[t] = at
+    return keys, tested, all_ends
 
 
 @dataclass(frozen=True, slots=True, eq=False)

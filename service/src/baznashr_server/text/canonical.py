@@ -67,6 +67,16 @@ class CanonicalTexts:
         end = start + int(self.sizes[t])
         return Canonical(self.letters[start:end], self.offsets[start:end])
 
+    def split(self, n: int) -> tuple[CanonicalTexts, CanonicalTexts]:
+        """Return the first *n* texts and the others, as views."""
+        first = CanonicalTexts(
+            self.codes, self.code_starts[: n + 1], self.letters, self.offsets, self.starts[:n], self.sizes[:n]
+        )
+        others = CanonicalTexts(
+            self.codes, self.code_starts[n:], self.letters, self.offsets, self.starts[n:], self.sizes[n:]
+        )
+        return first, others
+
 
 def _jamo(syllable: int) -> list[int]:
     """Decompose a Hangul syllable as the Unicode Standard, section 3.12, does."""
