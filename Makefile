@@ -99,7 +99,7 @@ generated: setup ## Check that generated files and uv.lock are up to date
 	@$(BIN)/python tooling/write_settings_page.py --check
 
 .PHONY: bench
-bench: ## Measure speed and memory against the peers
+bench: ## Measure speed and memory against the peers (an hour); ARGS=--short shows in minutes that all of it runs
 	@tooling/setup.sh bench
 	@$(BIN)/python -m benchmarks $(ARGS)
 

@@ -1,4 +1,4 @@
-"""Resident memory of a million documents, extrapolated; each index grows in a process of its own."""
+"""Resident memory of the largest of the sizes; each index grows in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.corpus import ArticleModel
 from benchmarks.machine import ROOT
 from benchmarks.report import Bar, Cell, Options, Report, Table
+from benchmarks.stock import Stock
 
-TIMES_DOCUMENTS = 5
-"""Memory is measured at so many times the documents of the other benchmarks, to be near what it is extrapolated to."""
 PEER_SHARE = 10
 """datasketch's index gets one document in so many: it needs minutes and gigabytes for more."""
 OURS, OURS_BANDS, DATASKETCH = "tables", "tables without passages", "datasketch MinHashLSH, dict"
@@ -66,7 +64,7 @@ def measure(what: str, documents: int, seed: int) -> dict[str, int]:
     """Grow one index in this process and return its bytes: resident, peak while growing, and by its own account."""
 
     def grow(count: int) -> int:
-        articles = islice(ArticleModel(seed, sigma=0).articles(), count)
+        articles = islice(Stock(seed).articles(), count)
         return grow_datasketch(articles) if what == DATASKETCH else grow_tables(articles, passages=what == OURS)
 
     grow(100)  # Libraries, kernels and word list come first.
@@ -88,7 +86,8 @@ def in_own_process(what: str, documents: int, seed: int) -> dict[str, int]:
 
 
 def run(options: Options) -> Report:
-    documents = TIMES_DOCUMENTS * options.documents
+    documents = max(options.sizes)
+    Stock(options.seed).make(documents)
     rows: list[list[Cell]] = []
     gigabytes = {}
     for what, count in ((OURS, documents), (OURS_BANDS, documents), (DATASKETCH, max(1, documents // PEER_SHARE))):

@@ -62,6 +62,8 @@ class Options:
     seconds: float
     """For each contender of a comparison."""
     seed: int
+    sizes: tuple[int, ...] = (10_000, 100_000)
+    """Documents already stored, in benchmarks that compare sizes of the index."""
 
 
 def text(cell: Cell) -> str:

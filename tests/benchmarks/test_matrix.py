@@ -1,0 +1,134 @@
+"""What the benchmarks of servers and sizes are made of, at the smallest size."""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from baznashr.types import Document
+from baznashr_server.engine import Engine
+from baznashr_server.store import database, schema
+from benchmarks import stock, unsynced
+from benchmarks.__main__ import parse
+from benchmarks.corpus import ArticleModel
+from benchmarks.mixed import CALLS_PER_SECOND, Single
+from benchmarks.peer import Pace, peer
+from benchmarks.rpc import Load, started, ways
+from benchmarks.sizes import ROUNDS, STRETCHES, Fill, grown_table
+from benchmarks.sizes import ways as engine_ways
+from benchmarks.stock import Stock
+
+
+@pytest.fixture(autouse=True)
+def _small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the articles of these tests among their own files."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(stock, "FILE_DOCUMENTS", 32)
+
+
+class FixedPeer:
+    """A peer with one pace, that remembers how much it was to hold."""
+
+    held = 0
+
+    def fill(self, documents: int) -> None:
+        self.held = documents
+
+    def run(self, _: float) -> Pace:
+        return self.pace()
+
+    def pace(self) -> Pace:
+        return Pace(100.0, 1000.0)
+
+
+def test_the_stock_is_the_models_articles() -> None:
+    """Documents from files, from any start and across files, are those of the model; no file is written twice."""
+    model = ArticleModel(5, sigma=0)
+    taken = Stock(5, start=30).take(5)
+    assert taken == [stock.document(model.article(number)) for number in range(30, 35)]
+    files = {path: path.stat().st_mtime_ns for path in stock.home(5).iterdir()}
+    assert len(files) == 2
+    articles = Stock(5).articles()
+    assert [(one.index, one.kind, one.text) for one, _ in zip(articles, range(3), strict=False)] == [
+        (number, model.kind(number), model.article(number).text) for number in range(3)
+    ]
+    assert files == {path: path.stat().st_mtime_ns for path in stock.home(5).iterdir()}
+
+
+def test_sizes_are_filled_and_measured(tmp_path: Path) -> None:
+    """Each size gives its stretches of the curve and a row for each way, and the peer holds as much."""
+    other = FixedPeer()
+    with Engine.open(tmp_path / "data") as engine:
+        fill = Fill(engine, Stock(3), other, seconds=0.001 * ROUNDS)  # type: ignore[arg-type] # one that costs nothing
+        fill.to(20)
+        fill.measure(20)
+        assert fill.stored == engine.corpus_stats().documents > 20
+        fill.to(20)  # passed already
+        assert len(fill.curve) == STRETCHES
+        assert len(fill.matrix) == len(engine_ways(engine)) + 2
+        assert all(row[1] for row in fill.matrix)
+        assert other.held == 20
+        assert grown_table(engine, 0, fill.stored).rows[0][1] > 0
+
+
+def test_the_peer_works_in_a_process_of_its_own() -> None:
+    """It fills, tells a pace from text below that from ready values, and ends."""
+    with peer(3) as other:
+        other.fill(10)
+        assert other.run(0.1).from_text < other.run(0.1).from_values
+        assert other.pace().from_text > 0
+
+
+def test_every_way_of_calling_is_answered(tmp_path: Path) -> None:
+    """The server that does nothing answers batches, streams and single calls, of both kinds, and CPU time is told."""
+
+    async def test(address: str, load: Load) -> None:
+        async with ways(address) as found:
+            for way in found:
+                result = await load.measure(way.call, way.workers, way.batch)
+                assert result.documents >= 128, way.name
+                assert result.latency_ms(50) > 0
+
+    with started(tmp_path, "benchmarks.noop") as server:
+        document = Document("d1", "متن")
+
+        class Same:
+            def take(self, count: int) -> list[Document]:
+                return [document] * count
+
+        asyncio.run(test(server.address, Load(server, Same(), 0.001)))  # type: ignore[arg-type] # documents for nothing
+
+
+def test_only_its_own_command_turns_fsync_off(tmp_path: Path) -> None:
+    """The benchmark's connection waits for no disk; importing it changes nothing for the store."""
+    with unsynced.connect(tmp_path / "off.db", writable=True) as connection:
+        assert connection.execute("PRAGMA synchronous").get == 0
+    assert database.connect is schema.connect  # type: ignore[attr-defined] # as the store knows it
+    with database.connect(tmp_path / "on.db", writable=True) as connection:  # type: ignore[attr-defined] # the same
+        assert connection.execute("PRAGMA synchronous").get == 2
+
+
+def test_a_slow_call_counts_from_when_it_was_due() -> None:
+    """Where the first call blocks all, the times of those behind it tell so."""
+    calls = iter([0.2, 0.0, 0.0])
+
+    async def call(_: Document) -> None:
+        time.sleep(next(calls))  # noqa: ASYNC251 - it is to hold everybody up
+
+    single = Single(call)
+    asyncio.run(single.run([Document("d", "متن")] * 3, 0))
+    due = 1 / CALLS_PER_SECOND
+    assert [latency > 0.2 - number * due - 0.01 for number, latency in enumerate(single.latencies)] == [True] * 3
+
+
+def test_short_runs_leave_the_results_alone(tmp_path: Path) -> None:
+    """`--short` writes no files unless told where, and what is given beside it counts more."""
+    assert parse(["--short"]).out is None
+    assert parse([]).out is not None
+    assert parse(["--short", "--out", str(tmp_path)]).out == tmp_path
+    assert parse(["--short", "--seconds", "3"]).seconds == 3
+    assert parse(["--sizes", "10,20"]).sizes == (10, 20)
