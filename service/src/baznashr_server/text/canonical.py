@@ -78,11 +78,21 @@ class CanonicalTexts:
         return first, others
 
 
-def _jamo(syllable: int) -> list[int]:
-    """Decompose a Hangul syllable as the Unicode Standard, section 3.12, does."""
-    index = syllable - HANGUL_FIRST
-    lead, vowel, trail = 0x1100 + index // 588, 0x1161 + index % 588 // 28, 0x11A7 + index % 28
-    return [lead, vowel] if trail == 0x11A7 else [lead, vowel, trail]
+def _jamo() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Decompose all Hangul syllables as the Unicode Standard, section 3.12, does.
+
+    Returns:
+        Where the expansion of each begins, int64[n], and the expansions, each its number of letters before them.
+    """
+    index = np.arange(HANGUL_LAST + 1 - HANGUL_FIRST)
+    has_trail = index % 28 != 0
+    starts = np.cumsum(3 + has_trail) - (3 + has_trail)
+    expansions = np.empty(starts[-1] + 3 + has_trail[-1], np.int64)
+    expansions[starts] = 2 + has_trail
+    expansions[starts + 1] = 0x1100 + index // 588
+    expansions[starts + 2] = 0x1161 + index % 588 // 28
+    expansions[starts[has_trail] + 3] = 0x11A7 + index[has_trail] % 28
+    return starts, expansions
 
 
 @cache
@@ -101,9 +111,9 @@ def table() -> Table:
             single[first : last + 1] = np.arange(letters[0], letters[0] + last - first + 1, dtype=np.uint32)
         else:
             expand(first, letters)
-    for syllable in range(HANGUL_FIRST, HANGUL_LAST + 1):
-        expand(syllable, _jamo(syllable))
-    return Table(single, np.array(expansions, np.uint32))
+    starts, jamo = _jamo()
+    single[HANGUL_FIRST : HANGUL_LAST + 1] = EXPANDS + len(expansions) + starts
+    return Table(single, np.concatenate((expansions, jamo)).astype(np.uint32))
 
 
 @kernel

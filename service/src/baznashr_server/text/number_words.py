@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr_server.text import number_kernel as k
-from baznashr_server.text.canonical import canonicalise, table
+from baznashr_server.text.canonical import canonicalise_all, table
 
 UNITS = ("یک", "دو", "سه", "چهار", "پنج", "شش", "هفت", "هشت", "نه")
 TEENS = ("ده", "یازده", "دوازده", "سیزده", "چهارده", "پانزده", "شانزده", "هفده", "هجده", "نوزده")
@@ -256,8 +256,10 @@ def _fold_table() -> NDArray[np.uint16]:
 def _merged(entries: Iterable[tuple[str, Entry]]) -> dict[str, Entry]:
     """Return one entry a folded word; a word may play one role and any part in the context of others."""
     words: dict[str, Entry] = {}
-    for word, entry in entries:
-        folded = canonicalise(word).text()
+    given, meant = zip(*entries, strict=True)
+    canonical = canonicalise_all(given)
+    for number, (word, entry) in enumerate(zip(given, meant, strict=True)):
+        folded = canonical.of(number).text()
         known = words.get(folded, Entry(k.CONTEXT))
         role, context = (known, entry) if entry.role == k.CONTEXT else (entry, known)
         if context.role != k.CONTEXT and context != role:
