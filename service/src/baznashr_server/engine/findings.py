@@ -19,7 +19,7 @@ from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.index.lookup import Lookup
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.comparison import Comparison, Mask, compare, matched_spans, number_changes
-from baznashr_server.judge.cover_kernel import COVER
+from baznashr_server.judge.cover_kernel import covered_share_kernel
 from baznashr_server.judge.rules import (
     NOTHING_COMPARABLE,
     TOO_FEW_SHINGLES,
@@ -192,9 +192,5 @@ def new_share(judged: Body, ruling: Ruling, comparisons: list[Comparison]) -> fl
         return 0.0
     if not comparisons or not judged.letters.size:
         return 1.0
-    covered = np.zeros(judged.letters.size, np.bool_)
-    for comparison in comparisons:
-        for start, _, length in comparison.runs.tolist():
-            if length >= COVER:
-                covered[start : start + length] = True
-    return 1.0 - float(covered.mean())
+    runs = comparisons[0].runs if len(comparisons) == 1 else np.concatenate([x.runs for x in comparisons])
+    return 1.0 - float(covered_share_kernel(runs, judged.letters.size))  # type: ignore[no-untyped-call]

@@ -73,3 +73,16 @@ def longest_kernel(runs, mask):
             length = own
         longest = max(longest, length)
     return longest
+
+
+@kernel
+def covered_share_kernel(runs, size):
+    """Return the share of the first text's *size* letters inside a run of COVER letters or more."""
+    covered = np.zeros(size, np.bool_)
+    for r in range(runs.shape[0]):
+        if runs[r, 2] >= COVER:
+            covered[runs[r, 0] : runs[r, 0] + runs[r, 2]] = True
+    total = 0
+    for i in range(size):
+        total += covered[i]
+    return total / size

@@ -7,9 +7,9 @@ nearly the same shift after a small edit are one copy, so p1 p2 p1 p2 and a ligh
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,20 +131,19 @@ def _is_prose(copy: Copy, letters: NDArray[np.uint32]) -> bool:
     return bool(few_digits and words >= MIN_WORDS * len(copy))
 
 
-def _positions(ends: Iterable[int], offsets: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return where, in letters, stretches of the text that end at code points *ends* end; with 0 and the text's end."""
-    found = np.searchsorted(offsets, np.fromiter(ends, np.uint32))
-    return np.unique(np.concatenate(([0], found, [offsets.size])))
-
-
-def _is_paragraph(copy: Copy, ends: NDArray[np.int64]) -> bool:
-    """Whether a copy is long, or made of whole sentences both times."""
-    if len(copy) >= MIN_LOOSE:
+def _ends_near(text: str, offsets: NDArray[np.uint32], edge: int, tolerance: float) -> bool:
+    """Whether a sentence or the text ends, or the text begins, within *tolerance* letters of letter *edge*."""
+    first, last = math.ceil(edge - tolerance), math.floor(edge + tolerance)
+    if first <= 0 or last >= offsets.size:
         return True
-    edges = np.array([copy.start, copy.end, copy.first, copy.first_end])
-    after = np.searchsorted(ends, edges)
-    nearest = np.minimum(np.abs(ends[np.minimum(after, ends.size - 1)] - edges), edges - ends[np.maximum(after - 1, 0)])
-    return bool((np.abs(nearest) <= LOOSE_END * len(copy)).all())
+    end = SENTENCE_END.search(text, int(offsets[first - 1]) + 1)
+    return end is not None and end.end() <= offsets[last]
+
+
+def _is_paragraph(copy: Copy, text: str, offsets: NDArray[np.uint32]) -> bool:
+    """Whether a copy is long, or made of whole sentences both times."""
+    edges, tolerance = (copy.start, copy.end, copy.first, copy.first_end), LOOSE_END * len(copy)
+    return len(copy) >= MIN_LOOSE or all(_ends_near(text, offsets, edge, tolerance) for edge in edges)
 
 
 def _first_lines(text: str, offsets: NDArray[np.uint32]) -> list[int]:
@@ -228,9 +227,8 @@ def find_repetition(
         headlines = _doubled_headlines(letters, _first_lines(text, offsets)) + _title_copies(letters, title)
     whole = sum(map(len, copies)) >= WHOLE_SHARE * letters.size > 0
     if copies and not whole:
-        ends = _positions((match.end() for match in SENTENCE_END.finditer(text)), offsets)
         refrains = Counter(copy.first for copy in copies if len(copy) >= MIN_REFRAIN)
-        kept = [copy for copy in copies if refrains[copy.first] > 1 or _is_paragraph(copy, ends)]
+        kept = [copy for copy in copies if refrains[copy.first] > 1 or _is_paragraph(copy, text, offsets)]
         copies = [copy for copy in kept if not _is_of(copy, headlines)]
     found = _union(copies + headlines)
     if not found:
