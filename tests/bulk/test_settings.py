@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused_with_the_figure(bulk: Bulk, tmp_path: Path
     path = write_lines(tmp_path / "in.jsonl", rows("memory", 20))
     result = bulk(path, "--memory", "100M")
     assert result.exit_code == 1
-    assert "0.9 GB of memory, and 0.1 GB are allowed" in result.output
+    assert "0.7 GB of memory, and 0.1 GB are allowed" in result.output
     assert bulk(path).exit_code == 0
     result = bulk(path)
     assert result.exit_code == 1

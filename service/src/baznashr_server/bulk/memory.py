@@ -21,13 +21,14 @@ SAMPLED_FILES = 8
 SAMPLED_ROWS = 200
 BYTES_A_LETTER = 2.0
 """Of Persian text as UTF-8, nearly."""
-FIXED = 720 << 20
-"""The interpreter with its libraries, kernels, SQLite's page caches, bodies at hand and the report's charts: a run over
-40,000 articles was seen to take 920 MB in all."""
-A_DOCUMENT = 1000
-"""Bands, digest and columns of a document in the tables while these grow, when two arrays are there, and its keys."""
-A_LETTER = 0.6
-"""Passages in the tables while these grow: one for every 40 letters, 8 bytes each at loads of 0.8 and of 0.53."""
+FIXED = 600 << 20
+"""Two interpreters with their libraries, kernels, SQLite's page caches, bodies at hand, batches under way; at the end
+the report's charts come in their place. Runs over 30,000 and 100,000 articles took 640 and 760 MB in all."""
+A_DOCUMENT = 620
+"""Bands, digest and columns of a document in the tables, for all of which room is made at once: 450 bytes; its keys in
+the order, and what is known of it in the end."""
+A_LETTER = 0.41
+"""Passages in the tables: 2 for every 49 letters that winnowing sees, 8 bytes each at a load of 0.8."""
 ON_DISK = 2.2
 """Bytes on disk for one byte of input, decompressed: sorted runs, the store, the kept set."""
 
@@ -49,7 +50,7 @@ class Survey:
 def needed(rows: int, text_bytes: int) -> int:
     """Return the bytes of memory that a run over *rows* documents needs at its peak."""
     letters = text_bytes / BYTES_A_LETTER
-    return int(FIXED + 4 * run_bytes(text_bytes) + rows * A_DOCUMENT + letters * A_LETTER)
+    return int(FIXED + run_bytes(text_bytes) + rows * A_DOCUMENT + letters * A_LETTER)
 
 
 def survey(inputs: Sequence[Input], encoding: str) -> Survey:

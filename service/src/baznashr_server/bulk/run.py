@@ -72,11 +72,13 @@ class Run:
             if state.is_resumed:
                 self.say(f"going on with the run in {out}")
             order = self._read(state, reader, found.inputs, survey)
+            most = usage.peak() + usage.resident_of_others()
             memory.give_back()
             if self.options.report:
                 Thread(target=_warm_up_report, name="report", daemon=True).start()
             judging = self._judge(state, reader, order)
-            most = usage.peak() + (self.apart.peak if self.apart else 0)
+            if self.apart:
+                most = max(most, usage.resident() + self.apart.peak)
             memory.give_back()
             with self._timed("writing"), self.progress as shown:
                 shown.phase("writing", 0)

@@ -14,12 +14,16 @@ def peak() -> int:
 
 def resident() -> int:
     """Return the bytes of memory that this process and those it has started have."""
-    own = Path("/proc/self")
+    return _resident(Path("/proc/self")) + resident_of_others()
+
+
+def resident_of_others() -> int:
+    """Return the bytes of memory that the processes have that this one has started."""
     try:
-        started = (own / "task" / str(os.getpid()) / "children").read_text("ascii").split()
+        started = Path(f"/proc/self/task/{os.getpid()}/children").read_text("ascii").split()
     except OSError:
-        started = []
-    return sum(_resident(path) for path in (own, *(own.with_name(number) for number in started)))
+        return 0
+    return sum(_resident(Path("/proc", number)) for number in started)
 
 
 def _resident(process: Path) -> int:
