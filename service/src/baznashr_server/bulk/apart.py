@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PIPE_BYTES = 1 << 20
 """Asked of the kernel: a batch then goes through without many a turn."""
+SINGLE = {"OPENBLAS_NUM_THREADS": "1"}
+"""Nothing is done that NumPy's threads of linear algebra, which take time to start, are for."""
 LENGTHS = struct.Struct("<QQ")
 OPEN, JUDGE, CLOSE = "open", "judge", "close"
 OPENED, ANSWERS, CLOSED, FAILED = "opened", "answers", "closed", "failed"
@@ -92,7 +94,10 @@ class Apart:
         command = [sys.executable, "-P", "-m", "baznashr_server.bulk.judging_process"]
         ends = (asks.fileno(), answers.fileno())
         command += map(str, (*ends, os.getpid()))
-        self._process = subprocess.Popen(command, pass_fds=ends, stdin=subprocess.DEVNULL)  # noqa: S603 - all its own
+        environment = {**SINGLE, **os.environ}
+        self._process = subprocess.Popen(  # noqa: S603 - all its own
+            command, pass_fds=ends, stdin=subprocess.DEVNULL, env=environment
+        )
         asks.close()
         answers.close()
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="sender")

@@ -149,8 +149,9 @@ def _apart(*, wanted: bool) -> Iterator[Apart | None]:
     if not wanted or "numba" in sys.modules:
         yield None
         return
-    from baznashr_server.bulk.apart import Apart  # noqa: PLC0415 - see below
+    from baznashr_server.bulk.apart import SINGLE, Apart  # noqa: PLC0415 - see below
 
+    os.environ.update({**SINGLE, **os.environ})
     apart = Apart()
     try:
         yield apart

@@ -31,6 +31,8 @@ PR_SET_PDEATHSIG = 1
 """Of Linux's prctl: have a signal sent when the thread that started this process ends."""
 PATIENCE = 5.0
 """Seconds for which a process of a run that was killed may hold the store still."""
+NOT_NEEDED = ("scipy", "yaml")
+"""Imported by numba where it finds them, for what is not done here; they take a fifth of its time."""
 WORDS = "خبر تازه از بازار امروز تهران که در گزارش روز آمده بود و مردم شهر را به فکر برد"
 
 
@@ -60,6 +62,8 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
         EOFError: The other process is gone.
         BaznashrError: As `opening.opened` and `Judges.submit` do.
     """
+    for name in NOT_NEEDED:
+        sys.modules[name] = None  # type: ignore[assignment]  # as the import system marks what is not there
     from baznashr_server.kernel import spare_imports  # noqa: PLC0415 - slow; a process that is to end need not wait
 
     spare_imports()
