@@ -88,9 +88,14 @@ def measure(archive: sets.Archive, contenders: list[Contender], asked: argparse.
             folder = archive.articles.with_name(contender.name)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            if number == 0:
-                measured[contender.name] = machine.describe()
             try:
+                if number == 0:
+                    contender.warm(archive, folder)
+                    measured[contender.name] = machine.describe()
+                    load = measured[contender.name]["load before"]
+                    print(
+                        f"bulk: {archive.name} {archive.rows:,} {contender.name}: load {load} before", file=sys.stderr
+                    )
                 cost = contender.run(archive, folder)
             except Failed as error:
                 print(f"bulk: {contender.name} failed on {archive.name} {archive.rows:,}: {error}", file=sys.stderr)

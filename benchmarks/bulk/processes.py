@@ -16,8 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-EVERY = 0.2
-"""Seconds between looks."""
+EVERY, SELDOM = 0.2, 1.0
+"""Seconds between looks, at first and in runs of minutes: to look costs what is looked at some time, too."""
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,27 +39,19 @@ def plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def _parents() -> dict[int, int]:
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                # The name may hold blanks and brackets; what follows its last bracket does not.
-                fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            except OSError:
-                continue
-            found[int(entry.name)] = int(fields[1])
+def _children(process: int) -> list[int]:
+    found: list[int] = []
+    for thread in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, thread.read_text(encoding="ascii").split())
     return found
 
 
 def tree(root: int) -> list[int]:
     """Return the process *root* and all below it."""
-    children: dict[int, list[int]] = {}
-    for child, parent in _parents().items():
-        children.setdefault(parent, []).append(child)
     found = [root]
     for process in found:
-        found += children.get(process, ())
+        found += _children(process)
     return found
 
 
@@ -101,7 +93,7 @@ def run(command: Sequence[str | Path], *, log: Path, cwd: Path, environment: Map
                 for one in found:
                     seconds[one] = max(seconds.get(one, 0.0), cpu_seconds(one))
                 try:
-                    status = process.wait(EVERY)
+                    status = process.wait(min(SELDOM, max(EVERY, (time.perf_counter() - start) / 50)))
                     break
                 except subprocess.TimeoutExpired:
                     continue
