@@ -16,7 +16,10 @@ texts = st.lists(st.lists(st.tuples(keys, st.booleans()), max_size=8), min_size=
 def test_a_shared_key_is_never_missed(
     came: list[list[int]], asked: list[list[tuple[int, bool]]], data: st.DataObject
 ) -> None:
-    """A text is flagged if it shares a tested key with a later document or an earlier text, through all generations."""
+    """A text is flagged if it shares a tested or watched key with a later document or an earlier text.
+
+    So it is through all generations.
+    """
     known = FreshKeys()
     known._clear(fresh.FIRST_PLACES // 64)
     numbered = {}
@@ -27,12 +30,17 @@ def test_a_shared_key_is_never_missed(
     since = data.draw(st.integers(0, known.newest))
     flat = [pair for text in asked for pair in text]
     ends = np.cumsum([len(text) for text in asked])
+    watched = data.draw(st.lists(st.lists(keys, max_size=3), min_size=len(asked), max_size=len(asked)))
     flags = known.flags(
-        np.array([key for key, _ in flat], np.uint64), np.array([tested for _, tested in flat], np.bool_), ends, since
+        np.array([key for key, _ in flat], np.uint64),
+        np.array([tested for _, tested in flat], np.bool_),
+        ends,
+        since,
+        [[np.array([key], np.uint64) for key in of_text] for of_text in watched],
     )
     seen = {key for number, own in numbered.items() if number > since for key in own}
-    for text, flag in zip(asked, flags.tolist(), strict=True):
-        assert flag or not any(tested and key in seen for key, tested in text)
+    for text, others, flag in zip(asked, watched, flags.tolist(), strict=True):
+        assert flag or not any(tested and key in seen for key, tested in [*text, *((key, True) for key in others)])
         seen |= {key for key, _ in text}
 
 
