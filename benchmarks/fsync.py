@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from collections import defaultdict
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from statistics import median
+
+import uvloop
 
 from benchmarks.peer import peer
 from benchmarks.report import Cell, Options, Report, Table
@@ -60,7 +61,7 @@ def run(options: Options) -> Report:
         sync = fsync_micros(folder)
         running = servers(folder, stack)
         other.run(options.seconds)
-        found = asyncio.run(take_turns(running, options))
+        found = uvloop.run(take_turns(running, options))
         other.run(options.seconds)
         pace = other.pace()
     rows: list[list[Cell]] = []

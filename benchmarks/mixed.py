@@ -16,6 +16,7 @@ from pathlib import Path
 
 import grpc.aio
 import numpy as np
+import uvloop
 
 from baznashr import AsyncClient, Document
 from benchmarks.machine import ROOT
@@ -126,7 +127,7 @@ def run(options: Options) -> Report:
         for number, kind in enumerate(LOADS):
             with loading(server, kind, options.seed, number * step) as bulk:
                 cpu, wall = server.cpu_seconds(), time.perf_counter()
-                check, ingest = asyncio.run(singles(server, stock, seconds))
+                check, ingest = uvloop.run(singles(server, stock, seconds))
                 busy = (server.cpu_seconds() - cpu) / (time.perf_counter() - wall)
             name = f"beside {kind}" if kind else "alone"
             times = [bulk[0] / theirs for theirs in pace] if bulk else [None, None]
@@ -157,4 +158,4 @@ both share the machine's cores with the server.
 batch N: batches of N, {IN_FLIGHT} in flight. stream: one stream, as far ahead as the server allows."""
 
 if __name__ == "__main__":
-    asyncio.run(load(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    uvloop.run(load(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

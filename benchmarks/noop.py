@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc.aio
+import uvloop
 
 from baznashr.types import Judgement, Match, MatchedSpan, Verdict
 from baznashr.v1 import (
@@ -80,4 +81,4 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve())
+    uvloop.run(serve())

@@ -22,6 +22,7 @@ from typing import Any
 import grpc
 import grpc.aio
 import numpy as np
+import uvloop
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -31,7 +32,7 @@ from baznashr import Document
 from baznashr.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from baznashr.wire import document_to_message
 from baznashr_server.access.protection import Protection
-from baznashr_server.app import warm_up
+from baznashr_server.app import SWITCH_SECONDS, warm_up
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import Metrics
 from baznashr_server.rpc.admission import AdmissionInterceptor
@@ -233,4 +234,5 @@ the machine far less than times do."""
 
 if __name__ == "__main__":
     os.umask(0o077)
-    asyncio.run(serve_bare(Path(sys.argv[1])))
+    sys.setswitchinterval(SWITCH_SECONDS)
+    uvloop.run(serve_bare(Path(sys.argv[1])))

@@ -17,6 +17,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import uvloop
 
 from baznashr import AsyncClient, Client, Document
 from baznashr.v1 import (
@@ -253,9 +254,9 @@ def run(options: Options) -> Report:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         noop = stack.enter_context(started(folders[1], "benchmarks.noop"))
         other.run(options.seconds)
-        ceiling = asyncio.run(collect(noop, Stock(options.seed), options.seconds / NOOP_SHARE))
+        ceiling = uvloop.run(collect(noop, Stock(options.seed), options.seconds / NOOP_SHARE))
         server = stack.enter_context(serving(folders[0]))
-        found = asyncio.run(collect(server, stock, options.seconds))
+        found = uvloop.run(collect(server, stock, options.seconds))
         other.run(options.seconds)
         pace = other.pace()
     columns = ["", "documents/s", "server CPU µs", "client CPU µs", "p50 ms a call", "p99 ms a call"]
@@ -280,9 +281,9 @@ def run(options: Options) -> Report:
 
 
 NOTES = """\
-Client and server share the machine's cores. One client process; its CPU time a document is the load generator's own \
-cost, of encoding, decoding and asyncio. Every ingest is durable when it is answered. CPU microseconds are a \
-document's, of all threads of a process.
+Client and server share the machine's cores. One client process, on uvloop as the server is; its CPU time a document \
+is the load generator's own cost, of encoding, decoding and asyncio. Every ingest is durable when it is answered. CPU \
+microseconds are a document's, of all threads of a process.
 ceiling/s: the same calls to a server that answers each with the same judgement at once, and has neither interceptors \
 nor an engine (`benchmarks/noop.py`): what gRPC for Python and this load generator reach on this machine.
 ×: beside datasketch's check and insert in a dict, in process, on one thread, from an empty index: nothing verified on \

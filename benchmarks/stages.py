@@ -77,7 +77,7 @@ def text_works(articles: list[Article], model: ArticleModel) -> dict[str, Callab
         "self-repetition": lambda: [
             find_repetition(a.text, c, a.title, may_repeat=f.repeats_passages) for a, c, f in rows
         ],
-        "body: site chrome out, shingles": lambda: [prepare(a.text, c, title=a.title) for a, c, _ in rows],
+        "body: site chrome out, shingles": lambda: [prepare(a.text, title=a.title) for a, _, _ in rows],
         "shingle table of the judged body": lambda: [shingle_table(b.shingles) for b in bodies],
         "numbers of a body": lambda: [number_arrays(code_points(b.text)) for b in bodies],
         "compress the text": lambda: [compress(a.text.encode()) for a in articles],

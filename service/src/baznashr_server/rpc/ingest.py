@@ -54,6 +54,10 @@ def _submit_batch(engine: Engine, request: pb.BatchIngestDocumentsRequest) -> Fu
     return engine.submit(documents, wire.corpus_name(request.corpus), request.replace)
 
 
+def _batch_answer(judgements: list[Judgement]) -> pb.BatchIngestDocumentsResponse:
+    return pb.BatchIngestDocumentsResponse(judgements=map(wire.judgement_to_message, judgements))
+
+
 def _get(engine: Engine, request: pb.GetDocumentRequest) -> pb.GetDocumentResponse:
     with errors_at("document_id", instead_of="id"):
         stored = engine.get(request.document_id, wire.corpus_name(request.corpus))
@@ -116,7 +120,7 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
     ) -> pb.BatchIngestDocumentsResponse:
         self._ceiling.check()
         judgements = await finished(await self._runner.run(_submit_batch, request, bulk=True))
-        return pb.BatchIngestDocumentsResponse(judgements=map(wire.judgement_to_message, judgements))
+        return await self._runner.aside(_batch_answer, judgements)
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         return await self._runner.run(_get, request)

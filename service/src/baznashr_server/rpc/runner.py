@@ -82,6 +82,10 @@ class Runner:
         with self._busy.track_inprogress():
             work()
 
+    async def aside[Given, Made](self, function: Callable[[Given], Made], given: Given) -> Made:
+        """Return what *function* makes of *given*, by a thread: what takes milliseconds would hold up all calls."""
+        return await asyncio.wrap_future(self._bulk_threads.submit(function, given))
+
     def _run[Request, Answer](
         self, function: Callable[[Engine, Request], Answer], engine: Engine, request: Request, submitted: float
     ) -> Answer:
