@@ -90,8 +90,7 @@ class Watch:
                 trace.end(call, subject)
 
     def _tell_if_slow(self, call: Call) -> None:
-        seconds = call.seconds
-        if not self._slow_seconds or seconds < self._slow_seconds:
+        if not self._slow_seconds or (seconds := call.seconds) < self._slow_seconds:
             return
         shares = call.shares(seconds)
         stage = next(iter(shares))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import AsyncIterator, Mapping
 from operator import attrgetter
@@ -107,6 +108,8 @@ class CallLog(Interceptor):
         self._strangers = Bucket(limits.MAX_STRANGER_LINES)
 
     def wrap(self, method: Method, behaviour: Behaviour) -> Behaviour:
+        tells_all = log.bind().is_enabled_for(logging.DEBUG)  # asked once: a call that is not told should cost nothing
+
         async def logged(request: Any, context: Context) -> Any:
             call, headers = Call(method.service, method.name), _trace_context(context)
             unary = method.type == "unary"
@@ -118,7 +121,8 @@ class CallLog(Interceptor):
                     if not (isinstance(error, Unauthenticated) and self._strangers.take(1)):
                         log.info("call failed", code=call.code, reason=call.reason, seconds=call.seconds)
                     raise
-                log.debug("call", seconds=call.seconds)
+                if tells_all:
+                    log.debug("call", seconds=call.seconds)
                 return response
 
         return logged
