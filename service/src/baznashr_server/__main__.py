@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     if sys.argv[1:2] == ["bulk"]:  # which is timed from its start, and needs none of the settings of a server
-        from baznashr_server.bulk.cli import main as bulk  # noqa: PLC0415
+        from baznashr_server.bulk.start import main as bulk  # noqa: PLC0415
 
         bulk()
     else:

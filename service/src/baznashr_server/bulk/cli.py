@@ -80,6 +80,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing on the way.")]
 
 
 def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is passed by hand
+    context: typer.Context,
     inputs: Inputs,
     out: Out,
     id_field: Id = "",
@@ -114,7 +115,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
     Example: baznashr-server bulk 'archive/*.jsonl.gz' --out deduped
     """
     fields = {"id": id_field, "text": text, "title": title, "url": url, "source": source, "time": published}
-    with _failures(), _apart(wanted=not dry_run) as apart:
+    with _failures():
         from baznashr_server.bulk.inputs import Form  # noqa: PLC0415 - slow, and not needed for help
         from baznashr_server.bulk.options import Keep, Options  # noqa: PLC0415
 
@@ -136,27 +137,11 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
             dry_run=dry_run,
             memory=_bytes(memory) if memory else None,
         )
-        result = _run(options, apart, quiet=quiet)
+        result = _run(options, context.obj, quiet=quiet)
     if result is not None:
         _print_summary(out, result)
         counts = result["counts"]
         raise typer.Exit(SOME_WRONG if counts["rejected"] or counts["unreadable_files"] else 0)
-
-
-@contextmanager
-def _apart(*, wanted: bool) -> Iterator[Apart | None]:
-    """Start the process that judges, while this one loads what reads; without kernels there is much to gain."""
-    if not wanted or "numba" in sys.modules:
-        yield None
-        return
-    from baznashr_server.bulk.apart import SINGLE, Apart  # noqa: PLC0415 - see below
-
-    os.environ.update({**SINGLE, **os.environ})
-    apart = Apart()
-    try:
-        yield apart
-    finally:
-        apart.end()
 
 
 def _run(options: Options, apart: Apart | None, *, quiet: bool) -> Mapping[str, Any] | None:
@@ -225,8 +210,8 @@ def _print_summary(out: Path, result: Mapping[str, Any]) -> None:
     print(f"  {timings['total']:,.1f} s, at most {result['memory']['peak'] / 1e6:,.0f} MB of memory")
 
 
-def main() -> None:
-    """Run the command as `baznashr-server bulk`, without importing what the other commands need."""
+def run_alone(arguments: list[str], apart: Apart | None) -> None:
+    """Run the command as `baznashr-server bulk`; *apart* judges, where it was started."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(context_settings={"help_option_names": ["-h", "--help"]})(bulk)
-    app(sys.argv[2:], prog_name="baznashr-server bulk")
+    app(arguments, prog_name="baznashr-server bulk", obj=apart)

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from baznashr.types import Document, Span
 from baznashr_server.bulk import removal
 from baznashr_server.bulk.inputs import Found
-from baznashr_server.bulk.judging import Judging, refused, segments
+from baznashr_server.bulk.judging import Judging, read_segment, refused, segments
 from baznashr_server.bulk.kept import Spans, write_kept
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.outputs import write_clusters, write_duplicates, write_edges, write_judgements
@@ -101,7 +100,7 @@ def _tallies(folder: Path) -> dict[str, Any]:
     verdicts: Counter[str] = Counter()
     repeated = self_repeating = 0
     for path in segments(folder):
-        table = pq.read_table(path, columns=["verdict", "repeated", "repetition_share"])
+        table = read_segment(path, ("verdict", "repeated", "repetition_share"))
         verdicts.update(dict(zip(*_counted(table.column("verdict")), strict=True)))
         repeated += pc.sum(table.column("repeated")).as_py() or 0
         self_repeating += pc.sum(pc.greater(table.column("repetition_share"), 0)).as_py() or 0
@@ -118,7 +117,7 @@ def _cleaned(folder: Path, rows: Any) -> Spans:
     cleaned = {}
     start = 0
     for path in segments(folder):
-        table = pq.read_table(path, columns=["repetition_share", "repetition_spans"])
+        table = read_segment(path, ("repetition_share", "repetition_spans"))
         at = np.flatnonzero(table.column("repetition_share").to_numpy() > 0)
         for row, spans in zip(
             at.tolist(), table.column("repetition_spans").take(pa.array(at)).to_pylist(), strict=True

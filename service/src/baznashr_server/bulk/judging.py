@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from baznashr_server.bulk import columns
@@ -25,6 +25,7 @@ from baznashr_server.store.codec import to_micros
 
 SEGMENT = 16 * MAX_BATCH_DOCUMENTS
 """Rows of a segment: what is judged again, at most, after a kill."""
+EDGES = ".edges"
 VERDICT = columns.ANSWERED.names.index("verdict")
 
 
@@ -52,10 +53,16 @@ class Segment:
         base = folder / f"{number:06d}"
         refused = [vars(one) for one in self.refused]
         base.with_suffix(".refused").write_text(json.dumps(refused, ensure_ascii=False), "utf-8")
-        pq.write_table(columns.edge_table(self.edges), base.with_suffix(".edges"), compression="lz4")
+        _write(base.with_suffix(EDGES), columns.edge_table(self.edges))
         part = base.with_suffix(".partial")
-        pq.write_table(columns.judged_table(self.rows), part, compression="lz4")
+        _write(part, columns.judged_table(self.rows))
         part.rename(base.with_suffix(".judged"))
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
+        writer.write_table(table)
 
 
 @dataclass
@@ -70,6 +77,20 @@ class Batch:
 def segments(folder: Path) -> list[Path]:
     """Return the files of judgements of whole segments, in order."""
     return sorted(folder.glob("*.judged"))
+
+
+def read_segment(path: Path, names: Sequence[str] = columns.JUDGED.names) -> pa.Table:
+    """Return the judgements of a segment, their named columns."""
+    wanted = [columns.JUDGED.get_field_index(name) for name in names]
+    with pa.OSFile(str(path)) as file:
+        options = pa.ipc.IpcReadOptions(included_fields=wanted)
+        return pa.ipc.open_file(file, options=options).read_all().select(list(names))
+
+
+def read_edges(path: Path) -> pa.Table:
+    """Return the matches of a segment, whose judgements are at *path*."""
+    with pa.OSFile(str(path.with_suffix(EDGES))) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def refused(folder: Path) -> list[Refused]:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from baznashr_server.bulk.columns import CLUSTERS, EDGES, JUDGEMENTS, TIME, in_terms_of
-from baznashr_server.bulk.judging import segments
+from baznashr_server.bulk.judging import read_edges, read_segment, segments
 from baznashr_server.bulk.settling import Judged, Settlement
 from baznashr_server.bulk.writing import whole
 
@@ -38,7 +38,7 @@ def write_judgements(
     start = 0
     with whole(path) as part, pq.ParquetWriter(part, JUDGEMENTS, compression="zstd") as writer:
         for source in segments(folder):
-            table = pq.read_table(source)
+            table = read_segment(source)
             rows = slice(start, start + table.num_rows)
             settled: dict[str, Any] = {
                 "replayed": pa.array(replayed[rows]),
@@ -58,7 +58,7 @@ def write_judgements(
 def write_edges(path: Path, folder: Path) -> None:
     with whole(path) as part, pq.ParquetWriter(part, EDGES, compression="zstd") as writer:
         for source in segments(folder):
-            table = pq.read_table(source.with_suffix(".edges"))
+            table = read_edges(source)
             if table.num_rows:
                 writer.write_table(in_terms_of(table, EDGES), row_group_size=table.num_rows)
 

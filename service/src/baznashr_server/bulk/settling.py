@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from baznashr_server.bulk.columns import JUDGED
-from baznashr_server.bulk.judging import segments
+from baznashr_server.bulk.judging import read_segment, segments
 from baznashr_server.bulk.options import Keep
 
 NEEDED = ("id", "canonical_id", "repeated", "characters", "source", "published_at")
@@ -27,7 +26,7 @@ class Judged:
 
     @classmethod
     def read(cls, folder: Path) -> Judged:
-        tables = [pq.read_table(path, columns=list(NEEDED)) for path in segments(folder)]
+        tables = [read_segment(path, NEEDED) for path in segments(folder)]
         empty = JUDGED.empty_table().select(list(NEEDED))
         return cls(pa.concat_tables(tables or [empty]).unify_dictionaries().combine_chunks())
 
