@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,18 @@ def finish(
         )
     replayed = pc.is_in(judged.column("id"), value_set=stored_ids(state)).to_numpy(zero_copy_only=False)
     copies = arrays["copies"][: len(order)][taken]
-    write_judgements(out / "judgements.parquet", judging.folder, settlement, copies, replayed)
-    write_edges(out / "edges.parquet", judging.folder)
-    clusters = write_clusters(out / "clusters.parquet", judged, settlement)
-    duplicates = write_duplicates(out, out / "judgements.parquet")
     cleaned = _cleaned(judging.folder, rows) if options.clean else {}
     kept = rows[settlement.kept]
-    write_kept(out, state.path(RUNS), order, kept, found.inputs, reader.fields, reader.encoding, cleaned)
-    _write_removal(out / REMOVE, order, rows, settlement, judged, arrays, read["inputs"])
+    with ThreadPoolExecutor(1, thread_name_prefix="kept") as beside:
+        writing = beside.submit(
+            write_kept, out, state.path(RUNS), order, kept, found.inputs, reader.fields, reader.encoding, cleaned
+        )
+        write_judgements(out / "judgements.parquet", judging.folder, settlement, copies, replayed)
+        write_edges(out / "edges.parquet", judging.folder)
+        clusters = write_clusters(out / "clusters.parquet", judged, settlement)
+        duplicates = write_duplicates(out, out / "judgements.parquet")
+        _write_removal(out / REMOVE, order, rows, settlement, judged, arrays, read["inputs"])
+        writing.result()
     _write_rejects(out / "rejects.jsonl", state, order, found, judging.folder)
     counts = Counter(read["counts"])
     counts.update(

@@ -20,6 +20,8 @@ from baznashr_server.bulk.judging import read_edges, read_segment, segments
 from baznashr_server.bulk.settling import Judged, Settlement
 from baznashr_server.bulk.writing import whole
 
+CLUSTERS_A_GROUP = 4096
+UNKNOWN = np.iinfo(np.int64)
 DUPLICATES = (
     "id", "kept_id", "cluster", "verdict", "reason", "similarity", "containment", "new_share", "source", "published_at",
     "url", "title",
@@ -76,29 +78,42 @@ def write_clusters(path: Path, judged: Judged, settlement: Settlement) -> int:
         pa.table({"size": ends - starts, "cluster": names}),
         sort_keys=[("size", "descending"), ("cluster", "ascending")],
     ).to_numpy()
-    repeated = judged.column("repeated").to_numpy(zero_copy_only=False)
-    sources = judged.column("source").indices.to_numpy()
-    times = judged.column("published_at").cast(pa.int64())
-    ids = judged.column("id")
+    sizes = (ends - starts)[order]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    firsts = offsets[:-1]
+    members = rows[np.repeat(starts[order] - firsts, sizes) + np.arange(rows.size)]
+    repeated = judged.column("repeated").to_numpy(zero_copy_only=False)[members]
+    times = judged.column("published_at").cast(pa.int64()).take(pa.array(members))
+    earliest, latest = (
+        _of_each(ufunc, pc.fill_null(times, unknown).to_numpy(), firsts)
+        for ufunc, unknown in ((np.minimum, UNKNOWN.max), (np.maximum, UNKNOWN.min))
+    )
+    undated = earliest == UNKNOWN.max
+    columns: list[pa.Array] = [
+        names.take(pa.array(order)),
+        pa.array(sizes, pa.int32()),
+        pa.array(_of_each(np.add, repeated.astype(np.int32), firsts), pa.int32()),
+        pa.array(_distinct(judged.column("source").indices.to_numpy()[members], sizes), pa.int32()),
+        pa.array(earliest, pa.int64(), mask=undated).cast(TIME),
+        pa.array(latest, pa.int64(), mask=undated).cast(TIME),
+        settlement.kept_id.take(pa.array(members[firsts])),
+        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), judged.column("id").take(pa.array(members))),
+    ]
     with whole(path) as part, pq.ParquetWriter(part, CLUSTERS, compression="zstd") as writer:
-        for some in np.array_split(order, max(1, order.size // 4096)):
-            members = [rows[starts[i] : ends[i]] for i in some]
-            known = [times.take(pa.array(m)).drop_null() for m in members]
-            columns: list[Any] = [
-                names.take(pa.array(some)),
-                [len(m) for m in members],
-                [int(repeated[m].sum()) for m in members],
-                [np.unique(sources[m]).size for m in members],
-                pa.array([pc.min(t).as_py() for t in known], pa.int64()).cast(TIME),
-                pa.array([pc.max(t).as_py() for t in known], pa.int64()).cast(TIME),
-                settlement.kept_id.take(pa.array([int(m[0]) for m in members], pa.int64())),
-                [ids.take(pa.array(m)).to_pylist() for m in members],
-            ]
-            arrays = [
-                c if isinstance(c, pa.Array) else pa.array(c, f.type) for c, f in zip(columns, CLUSTERS, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=CLUSTERS))
+        writer.write_table(pa.Table.from_arrays(columns, schema=CLUSTERS), row_group_size=CLUSTERS_A_GROUP)
     return int(order.size)
+
+
+def _of_each(ufunc: np.ufunc, values: NDArray[Any], firsts: NDArray[np.int64]) -> NDArray[Any]:
+    """Reduce *values* group by group; none is empty."""
+    return ufunc.reduceat(values, firsts) if firsts.size else values[:0]
+
+
+def _distinct(values: NDArray[np.int32], sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many different *values* each group of these sizes has."""
+    group = np.repeat(np.arange(sizes.size), sizes)
+    pairs = np.unique(np.stack([group, values]), axis=1)
+    return np.bincount(pairs[0], minlength=sizes.size)
 
 
 def _duplicates(judgements: Path) -> Iterator[list[tuple[Any, ...]]]:
