@@ -19,6 +19,8 @@ from benchmarks.stock import Stock
 
 PEER_SHARE = 10
 """datasketch's index gets one document in so many: it needs minutes and gigabytes for more."""
+LEAST_DOCUMENTS = 100_000
+"""Below these, what a process takes once hides what it takes for a document: nothing is asked then."""
 OURS, OURS_BANDS, DATASKETCH = "tables", "tables without passages", "datasketch MinHashLSH, dict"
 
 
@@ -34,8 +36,8 @@ def peak_bytes() -> int:
     return int(found[1]) * 1024
 
 
-def grow_tables(articles: Iterable, *, passages: bool) -> int:
-    """Enter what the engine would, and return what the index says it takes."""
+def grow_tables(articles: Iterable, *, passages: bool) -> dict[str, int]:
+    """Enter what the engine would, and return what the index says its parts take."""
     from baznashr_server.index.corpus_index import CorpusIndex
     from benchmarks.stages import indexed_entries
 
@@ -43,17 +45,19 @@ def grow_tables(articles: Iterable, *, passages: bool) -> int:
     KEPT.append(index)
     for entry in indexed_entries(articles, passages=passages):
         index.add(entry, visible=True)
-    return index.memory_bytes
+    parts = {name.strip("_"): part for name, part in vars(index).items() if hasattr(part, "memory_bytes")}
+    assert index.memory_bytes == sum(part.memory_bytes for part in parts.values())
+    return {name: part.memory_bytes for name, part in parts.items()}
 
 
-def grow_datasketch(articles: Iterable) -> int:
+def grow_datasketch(articles: Iterable) -> dict[str, int]:
     from benchmarks.engine import DictLoop, document
 
     loop = DictLoop()
     KEPT.append(loop)
     for article in articles:
         loop.fill([document(article)])
-    return 0
+    return {}
 
 
 KEPT: list[object] = []
@@ -61,9 +65,9 @@ KEPT: list[object] = []
 
 
 def measure(what: str, documents: int, seed: int) -> dict[str, int]:
-    """Grow one index in this process and return its bytes: resident, peak while growing, and by its own account."""
+    """Grow one index in this process; return its bytes: resident, peak while growing, by its own account, its parts."""
 
-    def grow(count: int) -> int:
+    def grow(count: int) -> dict[str, int]:
         articles = islice(Stock(seed).articles(), count)
         return grow_datasketch(articles) if what == DATASKETCH else grow_tables(articles, passages=what == OURS)
 
@@ -71,9 +75,14 @@ def measure(what: str, documents: int, seed: int) -> dict[str, int]:
     KEPT.clear()
     gc.collect()
     before = resident_bytes()
-    own = grow(documents)
+    parts = grow(documents)
     gc.collect()
-    return {"resident": resident_bytes() - before, "peak": max(0, peak_bytes() - before), "own": own}
+    return {
+        "resident": resident_bytes() - before,
+        "peak": max(0, peak_bytes() - before),
+        "own": sum(parts.values()),
+        **parts,
+    }
 
 
 def in_own_process(what: str, documents: int, seed: int) -> dict[str, int]:
@@ -89,21 +98,25 @@ def run(options: Options) -> Report:
     documents = max(options.sizes)
     Stock(options.seed).make(documents)
     rows: list[list[Cell]] = []
-    gigabytes = {}
+    gigabytes, parts = {}, {}
     for what, count in ((OURS, documents), (OURS_BANDS, documents), (DATASKETCH, max(1, documents // PEER_SHARE))):
         found = in_own_process(what, count, options.seed)
         million = {name: value / count * 1e6 / 1e9 for name, value in found.items()}
         gigabytes[what] = million["resident"]
         own = million["own"] or None
+        parts[what] = million
         rows.append([what, f"{count:,}", found["resident"] / count, million["resident"], million["peak"], own])
     columns = ["", "documents", "bytes each", "GB per million", "peak, GB per million", "by its own account"]
     table = Table("Resident memory of the index", columns, rows).noted(NOTES)
+    kinds = [name for name in parts[OURS] if name not in {"resident", "peak", "own"}]
+    shares: list[list[Cell]] = [[name, parts[OURS][name], parts[OURS_BANDS][name]] for name in kinds]
+    by_part = Table("By its own account, GB per million documents", ["", OURS, OURS_BANDS], shares)
     bars = [
         Bar("GB per million documents, tables with passages", gigabytes[OURS], 1.5, at_least=False),
         Bar("GB per million documents, tables without passages", gigabytes[OURS_BANDS], 0.6, at_least=False),
     ]
     line = f"generated (seed {options.seed}), about 2,000 characters each"
-    return Report("memory", "Memory", line, [table], bars)
+    return Report("memory", "Memory", line, [table, by_part], bars if documents >= LEAST_DOCUMENTS else [])
 
 
 NOTES = """\
