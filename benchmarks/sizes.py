@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import batched, pairwise
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from baznashr.types import Document
 from baznashr_server.engine import Engine
@@ -42,7 +43,8 @@ CEILING = 1.5
 MILLION = 1_000_000
 
 Work = Callable[[Sequence[Document]], object]
-SINGLE, BEST = "ingest_batch of 1", "ingest_batch of 256"
+BEST = "ingest_batch of 256"
+EMPTY, SNAPSHOT, STORE = "empty", "from a snapshot", "from the store"
 
 
 def ways(engine: Engine) -> dict[str, tuple[Work, int]]:
@@ -121,37 +123,51 @@ def server_resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def start(folder: Path) -> tuple[float, int, int]:
-    """Start a server on *folder* and stop it; return seconds until it is ready, its resident bytes, and their peak."""
+class Started(NamedTuple):
+    """A server that is ready."""
+
+    seconds: float
+    """Since its process was started."""
+    cpu: float
+    resident: int
+    peak: int
+    """Bytes, both."""
+
+    def above(self, empty: Started, documents: int) -> tuple[float, float]:
+        """Return what it holds more than an empty one, and held at most, in GB for a million documents."""
+        each = MILLION / documents / 1e9
+        return (self.resident - empty.resident) * each, (self.peak - empty.resident) * each
+
+
+def start(folder: Path) -> Started:
+    """Start a server on *folder* and stop it."""
     begun = time.perf_counter()
     with serving(folder) as server:
         seconds = time.perf_counter() - begun
         status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
         peak = next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-        return seconds, server_resident(server.pid), peak
+        return Started(seconds, server.cpu_seconds(), server_resident(server.pid), peak)
 
 
-def starts(folder: Path, empty: Path, documents: int, own: float) -> tuple[Table, dict[str, tuple[float, float]]]:
+def starts(folder: Path, empty: Path) -> dict[str, Started]:
     """Start servers with nothing, from a snapshot and from the store; each twice, the second counts."""
-    tables = folder / "data" / "tables"
-    found: dict[str, tuple[float, float]] = {}
-    rows: list[list[Cell]] = []
-    base = 0
-    for name, where in (("empty", empty), ("from a snapshot", folder), ("from the store", folder)):
+    found = {}
+    for name, where in ((EMPTY, empty), (SNAPSHOT, folder), (STORE, folder)):
         for _ in range(2):
-            if name == "from the store":
-                shutil.rmtree(tables, ignore_errors=True)
-            seconds, resident, peak = start(where)
-        if name == "empty":
-            base = resident
-            rows.append([name, seconds, resident / 2**20, None, None])
-            continue
-        each = (resident - base) / documents * MILLION / 1e9
-        found[name] = seconds, each
-        rows.append([name, seconds, resident / 2**20, each, (peak - base) / documents * MILLION / 1e9])
-    rows.append(["tables, by their own account", None, own / 2**20, own / documents * MILLION / 1e9, None])
-    columns = ["", "seconds to ready", "resident MiB", "GB per million above empty", "peak of the start"]
-    return Table(f"Starts with {documents:,} documents", columns, rows).noted(START_NOTES), found
+            if name == STORE:
+                shutil.rmtree(folder / "data" / "tables", ignore_errors=True)
+            found[name] = start(where)
+    return found
+
+
+def starts_table(found: dict[str, Started], documents: int, own: float) -> Table:
+    rows: list[list[Cell]] = []
+    for name, one in found.items():
+        above: tuple[Cell, ...] = (None, None) if name == EMPTY else one.above(found[EMPTY], documents)
+        rows.append([name, one.seconds, one.cpu, one.resident / 2**20, *above])
+    rows.append(["tables, by their own account", None, None, own / 2**20, own / documents * MILLION / 1e9, None])
+    columns = ["", "seconds to ready", "CPU s", "resident MiB", "GB per million above empty", "peak of the start"]
+    return Table(f"Starts with {documents:,} documents", columns, rows).noted(START_NOTES)
 
 
 def grown_table(engine: Engine, base: int, stored: int) -> Table:
@@ -185,16 +201,16 @@ def run(options: Options) -> Report:
                 fill.measure(size)
             grown = grown_table(engine, base, fill.stored)
             own = sum(sizes["memory_bytes"] for sizes in engine.sizes().values())
-        started, found = starts(folder, empty, fill.stored, own)
+        found = starts(folder, empty)
     columns = ["", "documents/s", "wall µs a document", "CPU µs a document"]
     curve = Table(f"From empty, in batches of {MAX_BATCH_DOCUMENTS}", [*columns, "tables, MiB"], fill.curve)
     matrix = Table("By number of documents stored", [*columns, "× from text", "× values ready"], fill.matrix)
     line = f"generated (seed {options.seed}), about 2,000 characters each; {fill.stored:,} stored in the end"
-    tables = [curve, matrix.noted(MATRIX_NOTES), started, grown]
+    tables = [curve, matrix.noted(MATRIX_NOTES), starts_table(found, fill.stored, own), grown]
     return Report("sizes", "Durable ingest in process by number of documents", line, tables, bars(fill, sizes, found))
 
 
-def bars(fill: Fill, sizes: Sequence[int], found: dict[str, tuple[float, float]]) -> list[Bar]:
+def bars(fill: Fill, sizes: Sequence[int], found: dict[str, Started]) -> list[Bar]:
     first, last = fill.costs[sizes[0]][BEST], fill.costs[sizes[-1]][BEST]
     made = []
     for what, ratio in (
@@ -205,10 +221,10 @@ def bars(fill: Fill, sizes: Sequence[int], found: dict[str, tuple[float, float]]
         made.append(Bar(name, ratio, CEILING, at_least=False))
     best = max(rate.per_second for name, rate in fill.costs[sizes[-1]].items() if not name.startswith("check"))
     made.append(Bar(f"durable ingest with {sizes[-1]:,} stored, articles a second", best, 10_000))
-    for name, seconds in (("from a snapshot", 5.0), ("from the store", 15.0)):
-        made.append(Bar(f"start {name}, seconds", found[name][0], seconds, at_least=False))
+    for name, seconds in ((SNAPSHOT, 5.0), (STORE, 15.0)):
+        made.append(Bar(f"start {name}, seconds", found[name].seconds, seconds, at_least=False))
     if fill.stored >= MILLION:
-        each = max(gigabytes for _, gigabytes in found.values())
+        each = max(found[name].above(found[EMPTY], fill.stored)[0] for name in (SNAPSHOT, STORE))
         made.append(Bar("GB per million documents, server above an empty one", each, 1.5, at_least=False))
     return made
 
