@@ -12,6 +12,9 @@ import pytest
 import zstandard
 from click.testing import Result
 
+from baznashr.errors import InvalidText
+from baznashr_server.bulk.reading import NO_LETTERS, check_has_letters
+from baznashr_server.text.canonical import canonicalise
 from tests.bulk.conftest import rows, write_lines
 
 Bulk = Callable[..., Result]
@@ -131,3 +134,13 @@ def test_texts_of_a_folder_and_other_encodings(bulk: Bulk, tmp_path: Path) -> No
     assert judged(tmp_path / "out") == {"below/a.txt", "below/b.txt.gz"}
     assert (tmp_path / "out" / "kept" / "below" / "a.txt").read_text("utf-8") == TEXT
     assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"] == [str(folder / "note.md")]
+
+
+def test_what_is_said_to_have_no_letters_has_none() -> None:
+    """The canonical form of what is refused without a closer look is empty, and that of what is accepted is not."""
+    assert not canonicalise("".join(NO_LETTERS)).letters.size
+    for text in ("", " \n", ".\n.", "«…»"):
+        with pytest.raises(InvalidText, match="no letter"):
+            check_has_letters(text)
+    for text in ("«خ»", "a.", "—7—", "ℵ"):
+        check_has_letters(text)

@@ -10,6 +10,7 @@ import shutil
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -174,6 +175,19 @@ def chunks(path: Path, digest: Any = None) -> Iterator[bytes]:
     with path.open("rb", buffering=0) as file:
         raw = _read(file.fileno(), digest)
         yield from _unpacked(raw, name) if name else raw
+
+
+def ahead(data: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the same, each made by another thread while the one before is worked on.
+
+    Raises:
+        Whatever *data* raises, in its place.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
+        following = thread.submit(next, data, None)
+        while (one := following.result()) is not None:
+            following = thread.submit(next, data, None)
+            yield one
 
 
 def _read(descriptor: int, digest: Any) -> Iterator[bytes]:

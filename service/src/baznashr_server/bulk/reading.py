@@ -7,6 +7,7 @@ payload the document is read again when its turn comes, and the kept set is writ
 from __future__ import annotations
 
 import json
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from baznashr.errors import BaznashrError
 from baznashr.types import Document
-from baznashr_server.bulk.inputs import Form, Input, Unreadable, chunks
+from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
 from baznashr_server.bulk.mapping import Fields, document_of
 from baznashr_server.engine.validation import check_document, check_letters, check_time
@@ -32,6 +33,8 @@ PIECE = 256
 BROKEN, ENCODING, TOO_LONG, UNREADABLE = "BROKEN_ROW", "BAD_ENCODING", "ROW_TOO_LARGE", "UNREADABLE_FILE"
 _LETTERS = frozenset("اآبپتثجچحخدذرزژسشصضطظعغفقکگلمنوهیيكaeiourtnsEAT0123456789۰۱۲۳۴۵۶۷۸۹")
 """Any of them is a letter or digit of the canonical form; texts without are looked at closely."""
+NO_LETTERS = frozenset(string.punctuation + string.whitespace + "،؛؟«»…–—\u200c\u200e\u200f\xa0")
+"""None of them leaves anything in the canonical form; what consists of nothing else need not be looked at closely."""
 MOST_LETTERS = 20
 """Of one code point in the canonical form, at most."""
 _ENOUGH = 4096
@@ -242,9 +245,11 @@ def check_has_letters(text: str) -> None:
     Raises:
         InvalidText: It is.
     """
-    if not text or text.isspace():
+    if not _LETTERS.isdisjoint(text[:_ENOUGH]) and len(text) <= MAX_TEXT_LETTERS // MOST_LETTERS:
+        return
+    if NO_LETTERS.issuperset(text):
         check_letters(0)
-    elif _LETTERS.isdisjoint(text[:_ENOUGH]) or len(text) > MAX_TEXT_LETTERS // MOST_LETTERS:
+    else:
         from baznashr_server.text.canonical import canonicalise  # noqa: PLC0415 - compiles kernels, and is seldom needed
 
         check_letters(canonicalise(text).letters.size)
@@ -264,7 +269,8 @@ def raw_records(source: Input, encoding: str, digest: Any = None) -> Iterator[Ra
         Unreadable: See `chunks`.
     """
     try:
-        data = as_utf8(chunks(source.path, digest), encoding)
+        packed = chunks(source.path, digest)
+        data = as_utf8(ahead(packed) if source.size > CHUNK else packed, encoding)
         if source.form is Form.TEXT:
             yield _text(source, data)
         elif source.form is Form.JSONL:
