@@ -38,7 +38,7 @@ class Reading:
         self.counts: Counter[str] = Counter()
         self.size = 0
         self.letters = 0
-        """Characters of the accepted texts, nearly all of which are letters."""
+        """Characters of the accepted texts but blanks, nearly all of which are letters."""
 
     def read(self, bytes_a_run: int) -> Order:
         """Return the order of the accepted rows."""
@@ -62,7 +62,7 @@ class Reading:
                 accepted += len(piece.documents)
                 rejected += len(piece.rejects)
                 records = piece.records
-                self.letters += sum(len(document.text) for document in piece.documents)
+                self.letters += sum(len(one.text) - one.text.count(" ") for one in piece.documents)
                 size = piece.payload.get_total_buffer_size()
                 self.size += size
                 self._progress.advance(len(piece.documents) + len(piece.rejects), size)
