@@ -23,6 +23,7 @@ PACKAGES = (
     "hazm",
     "grpcio",
     "protobuf",
+    "uvloop",
 )
 
 

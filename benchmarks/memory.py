@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from itertools import islice
+from itertools import batched, islice
 from pathlib import Path
 
 from benchmarks.machine import ROOT
@@ -39,12 +39,15 @@ def peak_bytes() -> int:
 def grow_tables(articles: Iterable, *, passages: bool) -> dict[str, int]:
     """Enter what the engine would, and return what the index says its parts take."""
     from baznashr_server.index.corpus_index import CorpusIndex
+    from baznashr_server.limits import MAX_BATCH_DOCUMENTS
     from benchmarks.stages import indexed_entries
 
     index = CorpusIndex()
     KEPT.append(index)
-    for entry in indexed_entries(articles, passages=passages):
-        index.add(entry, visible=True)
+    for batch in batched(indexed_entries(articles, passages=passages), MAX_BATCH_DOCUMENTS, strict=False):
+        for entry in batch:
+            index.add(entry)
+        index.publish()
     parts = {name.strip("_"): part for name, part in vars(index).items() if hasattr(part, "memory_bytes")}
     assert index.memory_bytes == sum(part.memory_bytes for part in parts.values())
     return {name: part.memory_bytes for name, part in parts.items()}
