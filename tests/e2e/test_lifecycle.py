@@ -76,7 +76,7 @@ def test_calls_in_flight_at_sigterm_are_whole(tmp_path: Path) -> None:
     A slow commit holds them: 64 have their turn and the others wait for one. Calls that come later are refused.
     """
     data = tmp_path / "data"
-    slow = ("--group-commit-wait-ms", "300", "--max-concurrent-calls", "64", "--max-queued-calls", "512")
+    slow = ("--group-commit-wait-ms", "600", "--max-concurrent-calls", "64", "--max-queued-calls", "512")
     with serving(data, *slow) as server, Stubs(server.listen) as stubs:
         calls = {number: ingest_later(stubs, number) for number in range(200)}
         in_flight = ("baznashr_calls_running", "baznashr_calls_waiting")
