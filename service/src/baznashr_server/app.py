@@ -42,6 +42,11 @@ _SAMPLE = """گشایش پل
 بیست دقیقه کوتاه می‌کند و هزینه ساخت آن ۷۵٫۵ میلیارد تومان بوده است.» او افزود که پل دوم نیز تا بهمن به پایان می‌رسد."""
 
 
+_LEAD = """باران دو روز گذشته در دشت‌های شمالی سیل به راه انداخت و راه چند روستا را بست. امدادگران از بامداد امروز با
+قایق و بالگرد به خانه‌هایی رسیدند که آب دور آن‌ها را گرفته بود؛ به گفته فرماندار به کسی آسیبی نرسیده است."""
+"""Another report, to stand above what the sample ends with."""
+
+
 def run(settings: Settings, protection: Protection, announce: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT, and *announce* one line with the addresses once calls are answered.
 
@@ -156,8 +161,9 @@ def warm_up() -> None:
     """
     edited = Document(id="edited", text=_SAMPLE.replace("۱۲ هزار", "۱۵ هزار"), title="گشایش پل")
     with TemporaryDirectory(prefix="baznashr-") as folder, Engine.open(folder) as engine:
-        engine.ingest(Document(id="first", text=_SAMPLE))
+        engine.ingest(Document(id="first", text=_SAMPLE, title="پل تازه شهر"))
         engine.ingest(edited)
+        engine.ingest(Document(id="led", text=f"{_LEAD} {_SAMPLE[len(_SAMPLE) // 2 :]}", title="سیل در دشت"))
         engine.ingest(Document(id="doubled", text=f"{_SAMPLE}\n\n{_SAMPLE}", title="گشایش پل"))
         engine.ingest(Document(id="long", text=" ".join(map(str, range(60_000)))))  # fills the first tables; they grow
         engine.check(edited.text)

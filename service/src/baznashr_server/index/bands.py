@@ -47,23 +47,24 @@ def band_keys_of_each(signatures: NDArray[np.uint32], bands: int = BANDS, rows: 
 
 
 @kernel
-def keys_of_entries(letters, least, signatures, passages, sizes):  # type: ignore[no-untyped-def]
+def keys_of_entries(fields, least, signatures, passages, sizes):  # type: ignore[no-untyped-def]
     """Return the keys that lead to each of n entries with *least* letters or more, and for each key its entry.
 
     Args:
-        letters, sizes: int64[n], letters and passages of each.
+        fields: int64[n, f], as `Columns.put` takes them: letters in the second column.
+        sizes: int64[n], passages of each.
         signatures: uint32[n, m].
         passages: uint64[p], those of all.
 
     Returns:
         Band keys, positions of their entries among the n; passages, positions of theirs.
     """
-    n = letters.size
+    n = sizes.size
     keys, owners = np.empty(n * BANDS, np.uint64), np.empty(n * BANDS, np.int64)
     kept, kept_owners = np.empty(passages.size, np.uint64), np.empty(passages.size, np.int64)
     end, count, start = 0, 0, 0
     for i in range(n):
-        if letters[i] >= least:
+        if fields[i, 1] >= least:
             keys[end : end + BANDS] = band_key_kernel(signatures[i], BANDS, ROWS)
             owners[end : end + BANDS] = i
             end += BANDS

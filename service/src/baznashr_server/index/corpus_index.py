@@ -208,9 +208,7 @@ class CorpusIndex:
             self._pending.append(slots)
         passages = np.concatenate([entry.passages for entry in entries])
         sizes = np.array([entry.passages.size for entry in entries])
-        bands, of_bands, passages, of_passages = keys_of_entries(
-            columns[:, 1], MIN_LETTERS, signatures, passages, sizes
-        )
+        bands, of_bands, passages, of_passages = keys_of_entries(columns, MIN_LETTERS, signatures, passages, sizes)
         keys = digests[:, 0].copy()
         self._digests.insert(keys, slots)
         if bands.size:

@@ -3,7 +3,8 @@
 An entry is one uint64: 32 mixed bits of its key above the slot plus one; zero is empty. A key's low byte names one of
 256 partitions; within it entries lie by linear probing from the home place `key32 * capacity >> 32`, and deletion
 shifts followers back, so no tombstone is left (Knuth, TAOCP 3, 6.4, algorithm R). Growth allocates larger partitions
-for all and moves them one by one as documents arrive; a partition is always wholly in the old array or in the new one.
+for all and moves them one by one as documents arrive, giving the memory of each back; a partition is always wholly in
+the old array or in the new one.
 
 Keys that differ may share partition and 32 bits (about n/2^40 of n keys): a lookup may name a slot too many, never one
 too few, save for keys that hold `max_postings` slots already, to which no more are added.
@@ -12,6 +13,8 @@ too few, save for keys that hold `max_postings` slots already, to which no more 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ctypes import CDLL, c_size_t, c_void_p
+from mmap import MADV_DONTNEED, PAGESIZE
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +32,10 @@ MAX_LOAD = 0.8
 GROWTH_SHARE = 0.05
 """Of the old table's places: so many entries come while a growth is under way."""
 NO_LIMIT = 1 << 62
+
+GIVEN_BACK = 16 << 20
+"""Bytes of a table from which the memory of moved partitions is worth a call of the system each."""
+_C = CDLL(None)
 
 U64 = NDArray[np.uint64]
 
@@ -196,6 +203,16 @@ def _partitions(capacity: int) -> U64:
     return np.zeros((PARTITIONS, capacity), np.uint64)
 
 
+def _give_back(partition: U64) -> None:
+    """Let the system have the whole pages of a partition that is not read again; they read as zeros from now on."""
+    if partition.nbytes * PARTITIONS < GIVEN_BACK:
+        return
+    start = -(-partition.ctypes.data // PAGESIZE) * PAGESIZE
+    size = (partition.ctypes.data + partition.nbytes) // PAGESIZE * PAGESIZE - start
+    if size > 0:
+        _C.madvise(c_void_p(start), c_size_t(size), MADV_DONTNEED)
+
+
 _EMPTY = _partitions(1)
 """What all empty multimaps share: a partition of one place is full, so the first insertion makes one of their own."""
 
@@ -270,8 +287,9 @@ class Postings:
 
     @property
     def memory_bytes(self) -> int:
-        own = {id(array): array.nbytes for array in (self.arrays.old, self.arrays.new) if array is not _EMPTY}
-        return sum(own.values())
+        old, new = self.arrays.old, self.arrays.new
+        waiting = 0 if old is _EMPTY else old.nbytes * (PARTITIONS - self._next) // PARTITIONS
+        return waiting + (0 if new is _EMPTY else new.nbytes)
 
     def insert(self, keys: U64, slots: NDArray[np.int64]) -> None:
         """Add slots[i] under keys[i], uint64[k] and int64[k]; no pair may be there yet."""
@@ -313,7 +331,7 @@ class Postings:
         if self._next < PARTITIONS:
             pieces = 1 + int(PARTITIONS * keys / (GROWTH_SHARE * self.arrays.old.size))
             for p in range(self._next, min(PARTITIONS, self._next + pieces)):
-                move_partition(self.arrays, p)
+                self._move(p)
             self._next = min(PARTITIONS, self._next + pieces)
             if self._next == PARTITIONS:
                 self._drop_old()
@@ -328,9 +346,14 @@ class Postings:
         if self._next == PARTITIONS:
             return
         for p in range(self._next, PARTITIONS):
-            move_partition(self.arrays, p)
+            self._move(p)
         self._next = PARTITIONS
         self._drop_old()
+
+    def _move(self, p: int) -> None:
+        """Move partition *p* and give its old memory back, so that growth takes hardly more than the table it makes."""
+        move_partition(self.arrays, p)
+        _give_back(self.arrays.old[p])
 
     def _drop_old(self) -> None:
         self.arrays = self.arrays._replace(old=self.arrays.new)
