@@ -2,6 +2,7 @@
 
 import random
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,9 +11,8 @@ from hypothesis import strategies as st
 
 from baznashr_server.judge.align import (
     MIN_RUN,
-    Overlap,
     distinct_kernel,
-    overlap,
+    overlap_kernel,
     shingle_letters,
     shingle_table,
 )
@@ -25,10 +25,17 @@ few_letters = st.lists(st.integers(1, 3), max_size=120)
 pieces = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 60)), max_size=6)
 
 
+class Overlap(NamedTuple):
+    """What two texts have in common."""
+
+    shared: int
+    runs: np.ndarray
+
+
 def align(first: np.ndarray, second: np.ndarray) -> Overlap:
     """Return what *second* shares with *first*."""
     shingles = shingle_letters(first)
-    return overlap(first, shingles, shingle_table(shingles), second, shingle_letters(second))
+    return Overlap(*overlap_kernel(first, shingles, shingle_table(shingles), second, shingle_letters(second)))
 
 
 def array(letters: list[int]) -> np.ndarray:

@@ -84,6 +84,14 @@ class BodyCache:
             self._kept.move_to_end(row)
             return kept[0]
 
+    def body_of(self, stored: Stored) -> Body | None:
+        """Return a document's text made ready, and count it once it is made."""
+        is_made = "body" in stored.__dict__
+        body = stored.body
+        if not is_made:
+            self.put(stored)
+        return body
+
     def missing(self, rows: Iterable[int]) -> list[int]:
         """Return those of *rows* that are not kept, each once."""
         with self._lock:

@@ -158,11 +158,11 @@ class Gathered:
     def has_left(self, corpus: LoadedCorpus, t: int) -> bool:
         """Whether the window's edge may have passed what was found for text *t*, or moved back."""
         earliest = corpus.earliest()
-        if (earliest, corpus.leads_beyond_window) == (self.earliest, self.leads_beyond_window):
+        if corpus.leads_beyond_window != self.leads_beyond_window or earliest < self.earliest:
+            return True
+        if earliest == self.earliest:
             return False
-        is_simple = self.leads_beyond_window == corpus.leads_beyond_window and earliest > self.earliest
-        found = self.lookup.candidates[t]
-        return not is_simple or corpus.leads_beyond_window or any(one.time < earliest for one in found)
+        return self.leads_beyond_window or any(one.time < earliest for one in self.lookup.candidates[t])
 
 
 def verify(

@@ -212,10 +212,7 @@ class Judge:
             stored = self._stored(row)
             if stored is None:
                 return None
-            is_made = "body" in stored.__dict__
-            body = stored.body
-            if not is_made:
-                self._bodies.put(stored)
+            body = self._bodies.body_of(stored)
         comparison = None if body is None else self._compare(corpus, prepared, row, body, evidence)
         finding = evidence[row] = _ruled(stored, comparison, prepared, corpus.policy.thresholds)
         return finding
@@ -227,10 +224,10 @@ class Judge:
         with timed(self._observer, "verify"):
             if evidence.mask is None:
                 plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
-                evidence.mask = NO_MASK if plain else self._watch(corpus, judged, evidence)
+                evidence.mask = NO_MASK if plain else self.mask(corpus, judged, evidence)
             stored_mask = NO_MASK
             if evidence.mask.size:
-                stored_mask = self._watch(corpus, stored, evidence)
+                stored_mask = self.mask(corpus, stored, evidence)
                 evidence.stored_masks = {**evidence.stored_masks, row: stored_mask}
             return compare(judged, stored, evidence.mask, stored_mask)
 
@@ -244,16 +241,16 @@ class Judge:
         compared = ((row, x.comparison.stored) for row, x in evidence.items() if x.comparison) if mask.size else ()
         return all(np.array_equal(self.mask(corpus, body), evidence.stored_masks[row]) for row, body in compared)
 
-    def mask(self, corpus: LoadedCorpus, body: Body) -> Mask:
-        """Return the letters of a body that the corpus has learned to be boilerplate by now."""
-        passages, _ = body.passages
-        return boilerplate_mask(body, corpus.index.boilerplate(passages, body.source))
+    def mask(self, corpus: LoadedCorpus, body: Body, evidence: Evidence | None = None) -> Mask:
+        """Return the letters of a body that the corpus has learned to be boilerplate by now.
 
-    def _watch(self, corpus: LoadedCorpus, body: Body, evidence: Evidence) -> Mask:
-        """Return what `mask` does, and note the passages that would change it."""
+        Args:
+            evidence: Is to watch the passages that would change the answer.
+        """
         passages, _ = body.passages
         flags = corpus.index.boilerplate(passages, body.source)
-        evidence.watched += (passages[~flags],)
+        if evidence is not None:
+            evidence.watched += (passages[~flags],)
         return boilerplate_mask(body, flags)
 
     def _read(self, rows: Iterable[int]) -> None:

@@ -172,7 +172,7 @@ class CorpusIndex:
     def reserve(self, documents: int, passages: int) -> None:
         """Make room at once for so many more documents, with so many passages in all.
 
-        Tables that grow as documents come hold two arrays while they do, of which the larger is half empty.
+        Tables that grow as documents come are moved many times, and end with up to half as much room as they need.
         """
         with self._settled():
             self._columns.reserve(self._columns.size + documents)

@@ -58,9 +58,14 @@ def _is_in(used, own, key):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _is_fresh(generations, key, since):  # type: ignore[no-untyped-def]
+    newer, newer_numbers, older, older_numbers = generations
+    return _newest(newer, newer_numbers, key) > since or _newest(older, older_numbers, key) > since
+
+
+@kernel
 def _flag(generations, keys, tested, ends, watched, watched_ends, since, newest):  # type: ignore[no-untyped-def]
     """Return bool[n]: texts with a tested or watched key of a document after *since*, or of an earlier one of these."""
-    newer, newer_numbers, older, older_numbers = generations
     flags = np.zeros(ends.size, np.bool_)
     size = 16
     while size < 2 * keys.size:
@@ -74,14 +79,9 @@ def _flag(generations, keys, tested, ends, watched, watched_ends, since, newest)
         for k in range(start, ends[t]):
             if flags[t] or newest == since:
                 break
-            key = keys[k]
-            flags[t] = tested[k] and (
-                _newest(newer, newer_numbers, key) > since or _newest(older, older_numbers, key) > since
-            )
+            flags[t] = tested[k] and _is_fresh(generations, keys[k], since)
         for k in range(first, watched_ends[t]):
-            key = watched[k]
-            fresh = _newest(newer, newer_numbers, key) > since or _newest(older, older_numbers, key) > since
-            flags[t] = flags[t] or fresh or _is_in(used, own, key)
+            flags[t] = flags[t] or _is_fresh(generations, watched[k], since) or _is_in(used, own, watched[k])
         for k in range(start, ends[t]):
             at = _home(keys[k], size)
             while used[at] and own[at] != keys[k]:

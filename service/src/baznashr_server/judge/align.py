@@ -34,15 +34,6 @@ class ShingleTable(NamedTuple):
     distinct: int
 
 
-class Overlap(NamedTuple):
-    """What two texts have in common."""
-
-    shared: int
-    """Distinct shingles in both."""
-    runs: NDArray[np.int64]
-    """int64[r, 3]: start in the first text, start in the second, length, all in letters; ascending in the second."""
-
-
 @kernel
 def table_kernel(shingles):  # type: ignore[no-untyped-def]
     """Return the parts of the ShingleTable of *shingles*, uint32[n] in text order."""
@@ -93,7 +84,8 @@ def distinct_kernel(shingles):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _same(a, i, b, j, length):  # type: ignore[no-untyped-def]
+def same_letters(a, i, b, j, length):  # type: ignore[no-untyped-def]
+    """Whether a[i:i+length], if it is all there, is b[j:j+length]."""
     if i < 0 or i + length > a.size:
         return False
     for k in range(length):  # noqa: SIM110 - Numba compiles the loop better than a generator
@@ -154,7 +146,7 @@ def overlap_kernel(letters, shingles, table, other_letters, other_shingles):  # 
         if i < 0:
             j += 1
             continue
-        if count > 0 and _same(letters, j + shift, other_letters, j, SIZE):
+        if count > 0 and same_letters(letters, j + shift, other_letters, j, SIZE):
             i = j + shift
         length = 0
         while i + length < letters.size and j + length < other_letters.size:
@@ -179,17 +171,6 @@ def jaccard_kernel(shingles, other_shingles):  # type: ignore[no-untyped-def]
 
 def shingle_table(shingles: NDArray[np.uint32]) -> ShingleTable:
     return ShingleTable(*table_kernel(shingles))
-
-
-def overlap(
-    letters: NDArray[np.uint32],
-    shingles: NDArray[np.uint32],
-    table: ShingleTable,
-    other_letters: NDArray[np.uint32],
-    other_shingles: NDArray[np.uint32],
-) -> Overlap:
-    """Compare a text, given by its letters, shingles in text order and table, with another without one."""
-    return Overlap(*overlap_kernel(letters, shingles, table, other_letters, other_shingles))
 
 
 @kernel

@@ -15,12 +15,19 @@ BRIDGE = 6
 
 
 @kernel
-def covered_letters(runs, side, size):
-    """Return bool[size], true for the letters of one text inside a run of COVER letters or more, short gaps bridged."""
+def _in_long_runs(runs, side, size):
+    """Return bool[size], true for the letters of one text inside a run of COVER letters or more."""
     covered = np.zeros(size, np.bool_)
     for r in range(runs.shape[0]):
         if runs[r, 2] >= COVER:
             covered[runs[r, side] : runs[r, side] + runs[r, 2]] = True
+    return covered
+
+
+@kernel
+def covered_letters(runs, side, size):
+    """Return bool[size], true for the letters of one text inside a run of COVER letters or more, short gaps bridged."""
+    covered = _in_long_runs(runs, side, size)
     gap = -1
     for i in range(size):
         if covered[i]:
@@ -78,11 +85,4 @@ def longest_kernel(runs, mask):
 @kernel
 def covered_share_kernel(runs, size):
     """Return the share of the first text's *size* letters inside a run of COVER letters or more."""
-    covered = np.zeros(size, np.bool_)
-    for r in range(runs.shape[0]):
-        if runs[r, 2] >= COVER:
-            covered[runs[r, 0] : runs[r, 0] + runs[r, 2]] = True
-    total = 0
-    for i in range(size):
-        total += covered[i]
-    return total / size
+    return np.count_nonzero(_in_long_runs(runs, 0, size)) / size

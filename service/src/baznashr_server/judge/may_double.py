@@ -5,19 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr_server.judge.align import same_letters
 from baznashr_server.judge.repetition import HEAD_LINES, MAX_HEADLINE, MIN_HEADLINE
 from baznashr_server.kernel import kernel
 from baznashr_server.text.canonical import CanonicalTexts
 
 NEWLINE = np.uint32(10)
-
-
-@kernel
-def _are_equal(letters, i, j, length):  # type: ignore[no-untyped-def]
-    for k in range(length):  # noqa: SIM110 - Numba compiles the loop better than a generator
-        if letters[i + k] != letters[j + k]:
-            return False
-    return True
 
 
 @kernel
@@ -33,7 +26,11 @@ def _doubles_a_line(codes, letters, offsets):  # type: ignore[no-untyped-def]
         size = at - start
         if size == 0:
             continue
-        if MIN_HEADLINE <= size <= MAX_HEADLINE and start - before == size and _are_equal(letters, before, start, size):
+        if (
+            MIN_HEADLINE <= size <= MAX_HEADLINE
+            and start - before == size
+            and same_letters(letters, before, letters, start, size)
+        ):
             return True
         before, start = start, at
         lines += 1
@@ -49,14 +46,8 @@ def _holds_twice(letters, title):  # type: ignore[no-untyped-def]
     if title.size < MIN_HEADLINE:
         return False
     for i in range(letters.size - title.size + 1):
-        if letters[i] != title[0] or letters[i + 1] != title[1]:
-            continue
-        same = True
-        for k in range(2, title.size):
-            if letters[i + k] != title[k]:
-                same = False
-                break
-        found += same
+        if letters[i] == title[0] and letters[i + 1] == title[1]:
+            found += same_letters(letters, i + 2, title, 2, title.size - 2)
         if found > 1:
             return True
     return False
