@@ -200,6 +200,23 @@ def test_real_articles_find_themselves_first() -> None:
     assert index.memory_bytes < 3 << 20
 
 
+@pytest.mark.parametrize("expected", [0, 200, 5000, 100_000])
+def test_loading_many_is_entering_each(rng: random.Random, expected: int) -> None:
+    """However many documents were expected, and given as bytes or as arrays, the tables are those of single entries."""
+    entries = [entry(row, random_text(rng, rng.choice((5, 40, 200))), published=row) for row in range(1, 2500)]
+    one_by_one, loaded = CorpusIndex(), CorpusIndex()
+    for one in entries:
+        one_by_one.add(one, visible=True)
+    as_bytes = (one._replace(signature=bytes(one.signature), passages=bytes(one.passages)) for one in entries)
+    loaded.load(as_bytes, expected)
+    wanted, given = one_by_one.listing(), loaded.listing()
+    assert wanted.keys() == given.keys()
+    assert all(np.array_equal(wanted[name], given[name]) for name in wanted)
+    some = entries[1234]
+    assert loaded.remove(some._replace(signature=bytes(some.signature), passages=bytes(some.passages)))
+    assert not loaded.holds(some.row, some.digest)
+
+
 class CorpusIndexMachine(RuleBasedStateMachine):
     """Adds, publications, removals and queries over related texts, against sets of keys kept beside."""
 

@@ -44,12 +44,12 @@ def change_header(folder: DataFolder, sql: str) -> None:
         connection.execute(sql)
 
 
-def read(folder: DataFolder) -> Iterator[DocumentRow]:
+def read(folder: DataFolder) -> Iterator[DocumentRow | None]:
     """Open the store and read it all."""
     store = Store(folder, FA_1)
     try:
         assert len(store.corpora()) == 1
-        yield from list(store.indexed_documents(1))
+        yield from [store.document_at(row.row) for row in store.indexed_documents(1)]
     finally:
         store.close()
 

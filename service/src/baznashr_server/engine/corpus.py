@@ -14,7 +14,6 @@ from baznashr_server.index.columns import Entry
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.index.lookup import NO_TIME
 from baznashr_server.limits import MAX_SHADOW_DIFFERENCES
-from baznashr_server.store.codec import passages_from_blob, signature_from_blob
 from baznashr_server.store.rows import CorpusRow, DocumentRow
 
 NOT_INDEXED, WITH_BANDS, WITH_PASSAGES = 0, 1, 2
@@ -30,12 +29,11 @@ def now_micros() -> int:
 
 def entry_of(row: DocumentRow) -> Entry:
     """Return what the tables keep of a stored document."""
-    passages = passages_from_blob(row.passages)
     return Entry(
         row=row.row,
         digest=row.digest,
-        signature=signature_from_blob(row.signature),
-        passages=passages if row.indexed == WITH_PASSAGES else passages[:0],
+        signature=row.signature,
+        passages=row.passages if row.indexed == WITH_PASSAGES else b"",
         letters=row.letters,
         published=row.time,
         source=row.source,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from baznashr.errors import StoreDamaged
-from baznashr_server.engine.corpus import LoadedCorpus, entry_of
+from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_LOADED_CORPORA, MAX_SNAPSHOT_COPY_BYTES, MIN_SNAPSHOT_DOCUMENTS
@@ -57,7 +57,8 @@ class Tables:
         return self._caught_up(row, CorpusIndex())
 
     def _caught_up(self, row: CorpusRow, index: CorpusIndex) -> CorpusIndex:
-        index.load(map(entry_of, self._store.indexed_documents(row.corpus, after=index.newest_row)))
+        expected = self._store.count_indexed(row.corpus)[0] - len(index)
+        index.load(self._store.indexed_documents(row.corpus, after=index.newest_row), expected)
         return index
 
     def _from_snapshot(self, row: CorpusRow) -> CorpusIndex | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from baznashr_server.index.postings import count_kernel, find_kernel
+from baznashr_server.index.postings import count_kernel, find_kernel, touch_kernel
 from baznashr_server.kernel import kernel
 from baznashr_server.sketch.shingles import SIZE
 
@@ -68,13 +68,17 @@ def _collect_telling(arrays, passages, sources, source, limits, out, telling):  
 
 @kernel
 def boilerplate_kernel(arrays, passages, sources, source, limits):  # type: ignore[no-untyped-def]
-    """Return bool[p]: passages with limits[0] slots or more, or with limits[1] slots of *source* or more."""
+    """Return bool[p]: passages with limits[0] slots or more, or with limits[1] slots of *source* or more.
+
+    And what `touch_kernel` gave.
+    """
+    touched = touch_kernel(arrays, passages, 0, passages.size)
     flags = np.zeros(passages.size, np.bool_)
     slots = np.empty(limits[0], np.int64)
     for p in range(passages.size):
         count = find_kernel(arrays, passages[p], slots, 0)
         flags[p] = _is_crowded(slots, 0, count, sources, source, limits)
-    return flags
+    return flags, touched
 
 
 @kernel
@@ -96,13 +100,14 @@ def _rank(banded, shared, columns, signature, bounds):  # type: ignore[no-untype
     scores = np.empty(size, np.float64)
     n = 0
     perms = signature.size
+    own_sketch = signature.astype(np.uint8)
     for at in range(size):
         slot = table[at] - 1
         if slot < 0 or state[slot] < least_state or published[slot] < earliest:
             continue
         equal = 0
         for j in range(perms):
-            equal += sketch[slot, j] == np.uint8(signature[j] & np.uint32(0xFF))
+            equal += sketch[slot, j] == own_sketch[j]
         # Bytes of unequal values agree by chance once in 256 (b-bit minwise hashing, Li and Koenig 2010).
         estimate = max(0.0, (equal / perms - 1 / 256) / (1 - 1 / 256))
         shorter = min(own_letters, np.int64(letters[slot]))
@@ -144,7 +149,7 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
 
     Returns:
         Rows, publish times, estimated similarities and shared passages, [n, most] each; how many there are, int64[n];
-        and which passages are not boilerplate, bool[p].
+        which passages are not boilerplate, bool[p]; and what `touch_kernel` gave.
     """
     band_arrays, passage_arrays, digest_arrays = tables
     signatures, digests, band_keys, passages, ends, letters, source_keys = texts
@@ -158,8 +163,11 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
     telling = np.zeros(passages.size, np.bool_)
     banded = np.empty(min(MAX_HITS, 64 * band_keys.shape[1] + 64), np.int64)
     start = 0
+    touched = np.uint64(0)
     for t in range(n):
         own = passages[start : ends[t]]
+        touched += touch_kernel(passage_arrays, own, 0, own.size)
+        touched += touch_kernel(band_arrays, band_keys[t], 0, band_keys.shape[1])
         bounds = (least_state, letters[t], window[1], source_keys[t])
         exact = _exact(digest_arrays, digests[t], columns, least_state, window[0])
         if exact >= 0:
@@ -180,4 +188,4 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
                     rows[t, i], times[t, i] = row[slots[at]], published[slots[at]]
                     estimates[t, i], counts[t, i] = estimate[at], count[at]
         start = ends[t]
-    return rows, times, estimates, counts, found, telling
+    return rows, times, estimates, counts, found, telling, touched

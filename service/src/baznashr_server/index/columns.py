@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Buffer, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -23,12 +23,18 @@ class Entry(NamedTuple):
 
     row: int
     digest: bytes
-    signature: NDArray[np.uint32]
-    passages: NDArray[np.uint64]
+    signature: Buffer
+    """128 uint32, an array or its bytes."""
+    passages: Buffer
+    """uint64s, an array or its bytes."""
     letters: int
     published: int
     """Microseconds since 1970, UTC."""
     source: str = ""
+
+
+type Fields = tuple[int, bytes, Buffer, Buffer, int, int, str]
+"""Those of an Entry, in its order."""
 
 
 @lru_cache(4096)

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from baznashr_server.index.bands import BANDS, band_keys, keys_of_entries
 from baznashr_server.index.candidates import MIN_LETTERS, boilerplate_kernel, lookup_kernel
-from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, source_key
+from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, Fields, source_key
 from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
 from baznashr_server.index.fresh import FreshKeys
 from baznashr_server.index.lookup import NO_TIME, Candidate, Lookup, Query, Reach, Texts
 from baznashr_server.index.postings import NO_LIMIT, PARTITIONS, Postings
+from baznashr_server.sketch.signature import NUM_PERM
 
 MAX_BAND_POSTINGS = 64
 """Documents under one band key. A bucket this full belongs to a template; its members share other buckets too."""
@@ -35,8 +36,12 @@ SAMPLED_POSTINGS = 100_000
 """Read to estimate how full buckets are, which takes some 10 ms."""
 RECOUNT_SHARE = 0.01
 """Of the documents that may change before boilerplate is counted anew, which takes 1.6 s for a million of them."""
-LOADED_AT_ONCE = 256
+LOADED_AT_ONCE = 1024
 """Documents put into the tables by one call of compiled code."""
+SEEN_SHARE = 1 / 16
+"""Of the documents to load, after which room is made for the rest: the very first have few copies among them."""
+ROOM = 1.2
+"""Times what is to be loaded that there is room for: full tables are slow, and would grow with the next document."""
 LOCKED_LOOKUPS = 32
 """Texts looked up before others get a turn at the tables: a millisecond's work."""
 
@@ -186,28 +191,36 @@ class CorpusIndex:
             self._waiting.append((entry, visible))
             self._changes += 1
 
-    def load(self, entries: Iterable[Entry]) -> None:
-        """Enter stored documents, visible at once, before anybody looks anything up."""
+    def load(self, entries: Iterable[Fields], expected: int = 0) -> None:
+        """Enter stored documents, visible at once, before anybody looks anything up.
+
+        Args:
+            expected: How many there are about, to make room for all once it is seen how many passages the first have.
+        """
+        loaded = 0
         for some in batched(entries, LOADED_AT_ONCE):
             with self._lock:
                 self._enter(some, [VISIBLE] * len(some), are_fresh=False)
+            loaded += len(some)
+            if loaded - len(some) < SEEN_SHARE * expected <= loaded < expected:
+                left = round(ROOM * (expected - loaded))
+                self.reserve(left, self._passages.entries * left // loaded)
 
-    def _enter(self, entries: Sequence[Entry], states: Sequence[int], *, are_fresh: bool) -> None:
+    def _enter(self, entries: Sequence[Fields], states: Sequence[int], *, are_fresh: bool) -> None:
         reused = [self._free.pop() for _ in range(min(len(self._free), len(entries)))]
         end = self._columns.size + len(entries) - len(reused)
         slots = np.array([*reused, *range(self._columns.size, end)], np.int64)
-        fields = [
-            (state, entry.letters, entry.published, entry.row, source_key(entry.source))
-            for state, entry in zip(states, entries, strict=True)
-        ]
-        columns = np.array(fields, np.int64)
-        signatures = np.array([entry.signature for entry in entries])
-        digests = np.frombuffer(b"".join([entry.digest for entry in entries]), np.uint64).reshape(-1, 2)
+        rows, digests_of_each, signatures_of_each, passages_of_each, letters, published, sources = zip(
+            *entries, strict=True
+        )
+        columns = np.array((states, letters, published, rows, list(map(source_key, sources))), np.int64).T.copy()
+        signatures = np.frombuffer(b"".join(signatures_of_each), np.uint32).reshape(-1, NUM_PERM)
+        digests = np.frombuffer(b"".join(digests_of_each), np.uint64).reshape(-1, 2)
+        passages = np.frombuffer(b"".join(passages_of_each), np.uint64)
+        sizes = np.array([memoryview(own).nbytes for own in passages_of_each]) // passages.itemsize
         self._columns.put(slots, columns, signatures, digests)
         if PENDING in states:
             self._pending.append(slots)
-        passages = np.concatenate([entry.passages for entry in entries])
-        sizes = np.array([entry.passages.size for entry in entries])
         bands, of_bands, passages, of_passages = keys_of_entries(columns, MIN_LETTERS, signatures, passages, sizes)
         keys = digests[:, 0].copy()
         self._digests.insert(keys, slots)
@@ -252,8 +265,8 @@ class CorpusIndex:
             visible = bool(self._columns.state[slot] == VISIBLE)
             self._digests.remove(_digest_keys([entry.digest]), slot)
             if entry.letters >= MIN_LETTERS:
-                self._bands.remove(band_keys(entry.signature), slot)
-                self._passages.remove(entry.passages, slot)
+                self._bands.remove(band_keys(np.frombuffer(entry.signature, np.uint32)), slot)
+                self._passages.remove(np.frombuffer(entry.passages, np.uint64), slot)
             self._columns.state[slot] = FREE
             self._free.append(slot)
             self._removals += 1
@@ -280,7 +293,8 @@ class CorpusIndex:
         key = source_key(source)
         with self._lock:
             self._settle()
-            return boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
+            flags, _ = boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
+        return flags
 
     def lookup(self, queries: Sequence[Query], reach: Reach) -> Lookup:
         """Return for each text its candidates (`find`) among what is VISIBLE, and what to ask `is_outdated` by."""
@@ -310,7 +324,7 @@ class CorpusIndex:
             least = PENDING if pending else VISIBLE
             window = reach.earliest, reach.earliest_similar
             made = lookup_kernel(tables, columns, texts, PASSAGE_LIMITS, least, window, reach.limit)
-        *found, counts, telling = made
+        *found, counts, telling, _ = made
         candidates: list[list[Candidate]] = []
         for t, n in enumerate(counts.tolist()):
             values = (column[t, :n].tolist() for column in found)

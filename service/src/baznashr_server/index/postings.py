@@ -35,6 +35,8 @@ NO_LIMIT = 1 << 62
 
 GIVEN_BACK = 16 << 20
 """Bytes of a table from which the memory of moved partitions is worth a call of the system each."""
+AHEAD = 32
+"""Keys whose home places are read before the first is inserted, so that their cache misses overlap."""
 _C = CDLL(None)
 
 U64 = NDArray[np.uint64]
@@ -90,19 +92,43 @@ def move_partition(arrays, p):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def touch_kernel(arrays, keys, first, last):  # type: ignore[no-untyped-def]
+    """Read the home places of keys[first:last], one by one independent of the others, and return a sum of no meaning.
+
+    The processor fetches them from memory side by side; the search that follows, where each step waits for the one
+    before, finds them in its cache. The sum has to be used, or the compiler leaves the reads out.
+    """
+    old, new, moved, _ = arrays
+    touched = np.uint64(0)
+    for i in range(first, last):
+        p = np.int64(keys[i] & np.uint64(PARTITIONS - 1))
+        key32 = upper_kernel(keys[i])
+        if moved[p]:
+            touched += new[p, np.int64((key32 * np.uint64(new.shape[1])) >> np.uint64(32))]
+        else:
+            touched += old[p, np.int64((key32 * np.uint64(old.shape[1])) >> np.uint64(32))]
+    return touched
+
+
+@kernel
 def insert_kernel(arrays, keys, slots, max_postings, start):  # type: ignore[no-untyped-def]
-    """Add slots[i] under keys[i], and return the first i not added as its partition was full, entries, drops, largest.
+    """Add slots[i] under keys[i].
 
     Args:
         start: The first i.
 
-    A key that holds *max_postings* slots is left as it is and counted as a drop.
+    Returns:
+        The first i not added as its partition was full, entries, drops, the largest number of slots under a key, and
+        what `touch_kernel` gave. A key that holds *max_postings* slots is left as it is and counted as a drop.
     """
     old, new, moved, counts = arrays
     added = 0
     drops = 0
     largest = 0
+    touched = np.uint64(0)
     for i in range(start, keys.size):
+        if (i - start) % AHEAD == 0:
+            touched += touch_kernel(arrays, keys, i, min(keys.size, i + AHEAD))
         key = keys[i]
         p = np.int64(key & np.uint64(PARTITIONS - 1))
         if counts[p] + 1 >= old.shape[1] and not moved[p]:
@@ -110,7 +136,7 @@ def insert_kernel(arrays, keys, slots, max_postings, start):  # type: ignore[no-
         part = new[p] if moved[p] else old[p]
         size = part.size
         if counts[p] + 1 >= size:
-            return i, added, drops, largest
+            return i, added, drops, largest, touched
         key32 = upper_kernel(key)
         at = np.int64((key32 * np.uint64(size)) >> np.uint64(32))
         held = 0
@@ -124,7 +150,7 @@ def insert_kernel(arrays, keys, slots, max_postings, start):  # type: ignore[no-
         part[at] = (key32 << np.uint64(32)) | np.uint64(slots[i] + 1)
         counts[p] += 1
         added += 1
-    return keys.size, added, drops, largest
+    return keys.size, added, drops, largest, touched
 
 
 @kernel
@@ -296,7 +322,7 @@ class Postings:
         self._grow_a_little(keys.size)
         start = 0
         while True:
-            start, added, drops, largest = insert_kernel(self.arrays, keys, slots, self.max_postings, start)
+            start, added, drops, largest, _ = insert_kernel(self.arrays, keys, slots, self.max_postings, start)
             self.entries += added
             self.drops += drops
             self.largest = max(self.largest, largest)

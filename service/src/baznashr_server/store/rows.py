@@ -70,6 +70,20 @@ class TextRow(NamedTuple):
     judgement: str
 
 
+class IndexedRow(NamedTuple):
+    """What of a document is in the tables."""
+
+    row: int
+    digest: bytes
+    signature: bytes
+    passages: bytes
+    """Empty where only its bands are there."""
+    letters: int
+    time: int
+    """When it was published or, where that is unknown, when it arrived."""
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterRow:
     cluster: int

@@ -10,7 +10,7 @@ from typing import Any
 import apsw
 
 from baznashr_server.store.database import DOCUMENT_COLUMNS, Database
-from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, OverrideRow, TextRow
+from baznashr_server.store.rows import ClusterRow, CorpusRow, DocumentRow, IndexedRow, OverrideRow, TextRow
 from baznashr_server.store.schema import BUSY_WAIT_MS
 
 ERASE_WAIT_MS = 20
@@ -140,13 +140,15 @@ class Store(Database):
         what = "the texts of documents" if len(rows) > 1 else f"document row {rows[0]}"
         return [TextRow(*values) for values in self._rows(what, sql, (json.dumps(rows),), max(rows))]
 
-    def indexed_documents(self, corpus: int, after: int = 0) -> Iterator[DocumentRow]:
+    def indexed_documents(self, corpus: int, after: int = 0) -> Iterator[IndexedRow]:
         """Yield the corpus's documents with rows above *after* that belong in the tables, in order of arrival."""
+        sql = (
+            "SELECT row, digest, signature, CASE WHEN indexed > 1 THEN passages ELSE x'' END, letters,"
+            " coalesce(published, arrived), source"
+            " FROM documents WHERE corpus=? AND indexed > 0 AND row > ? ORDER BY row"
+        )
         with self._naming_damage("the rows of documents"):
-            sql = f"{_SELECT_DOCUMENT} WHERE corpus=? AND indexed > 0 AND row > ? ORDER BY row"
-            found = self._reader().execute(sql, (corpus, after))
-            for values in found:
-                yield DocumentRow(*values)
+            yield from map(IndexedRow._make, self._reader().execute(sql, (corpus, after)))
 
     def count_and_newest(self, corpus: int) -> tuple[int, int | None]:
         """Return how many documents the corpus has, and the newest publish (or arrival) time, or the clock kept."""
@@ -159,7 +161,7 @@ class Store(Database):
         """Remember how far a corpus's time has come, for when the document that tells is gone."""
         self._change().execute("INSERT OR REPLACE INTO clocks VALUES(?, ?)", (corpus, newest))
 
-    def count_indexed(self, corpus: int, last: int) -> tuple[int, int]:
+    def count_indexed(self, corpus: int, last: int = (1 << 63) - 1) -> tuple[int, int]:
         """Return how many documents with rows up to *last* belong in the corpus's tables, and the newest one's row."""
         sql = "SELECT count(*), coalesce(max(row), 0) FROM documents WHERE corpus=? AND indexed > 0 AND row <= ?"
         ((count, newest),) = self._rows("the rows of documents", sql, (corpus, last))
