@@ -67,6 +67,7 @@ class Engine:
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
+        self.precedence = self._judge.precedence
         self._tables = Tables(store, folder.path, snapshot_seconds, observer)
         self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer

@@ -83,6 +83,7 @@ class Ingest:
         changes.on_undo.append(lambda: corpus.set_clock(clock))
         answers = []
         for number, document_id in enumerate(ids):
+            self.judge.precedence.give_way()
             try:
                 stored = known.get(document_id)
                 if stored is not None and stored.digest == self.prepared[number].fingerprint.digest_bytes:

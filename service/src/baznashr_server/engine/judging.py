@@ -28,6 +28,7 @@ from baznashr_server.engine.findings import (
     verify,
 )
 from baznashr_server.engine.observer import Observer, timed
+from baznashr_server.engine.precedence import Precedence
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.lookup import NO_TIME, Candidate, Query, Reach
 from baznashr_server.judge.body import Body
@@ -75,6 +76,7 @@ class Judge:
         self._store = store
         self._bodies = bodies
         self._observer = observer
+        self.precedence = Precedence()
 
     @property
     def profile(self) -> Profile:
@@ -91,6 +93,7 @@ class Judge:
             self._read(row for candidates in lookup.candidates for row in _near(candidates))
         for t, (one, candidates) in enumerate(zip(prepared, lookup.candidates, strict=True)):
             if candidates:
+                self.precedence.give_way()
                 gathered.evidence[t].is_telling = lookup.is_telling(t)
                 if compare:
                     _make_matches(self._findings(corpus, one, candidates, gathered.evidence[t]))

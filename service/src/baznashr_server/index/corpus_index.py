@@ -44,6 +44,8 @@ ROOM = 1.2
 """Times what is to be loaded that there is room for: full tables are slow, and would grow with the next document."""
 LOCKED_LOOKUPS = 32
 """Texts looked up before others get a turn at the tables: a millisecond's work."""
+LOCKED_ENTRIES = 64
+"""Documents put into the tables likewise."""
 
 
 class CorpusIndex:
@@ -56,8 +58,8 @@ class CorpusIndex:
         self._digests = Postings(NO_LIMIT)
         self._columns = Columns()
         self._free: list[int] = []
-        self._waiting: list[tuple[Entry, bool]] = []
-        """Entered, and whether visible, but not in the tables yet: they are put there many at a time."""
+        self._waiting: list[Entry] = []
+        """Entered as PENDING, but not in the tables yet: they are put there many at a time."""
         self._pending: list[NDArray[np.int64]] = []
         """Slots that `publish` shows."""
         self._fresh = FreshKeys()
@@ -161,17 +163,18 @@ class CorpusIndex:
         return crowded(most_crowded(best, limit))
 
     def _settle(self) -> None:
-        """Put all that was entered into the tables; the lock is held."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            entries = [entry for entry, _ in waiting]
-            self._enter(entries, [VISIBLE if visible else PENDING for _, visible in waiting], are_fresh=True)
+        """Put all that was entered into the tables, in pieces between which others get a turn at them."""
+        while self._waiting:
+            with self._lock:
+                if some := self._waiting[:LOCKED_ENTRIES]:
+                    del self._waiting[:LOCKED_ENTRIES]
+                    self._enter(some, PENDING, are_fresh=True)
 
     @contextmanager
     def _settled(self) -> Iterator[None]:
-        """Hold the lock with all that was entered in the tables."""
+        """Hold the lock with all in the tables that the thread has entered."""
+        self._settle()
         with self._lock:
-            self._settle()
             yield
 
     def reserve(self, documents: int, passages: int) -> None:
@@ -188,7 +191,10 @@ class CorpusIndex:
     def add(self, entry: Entry, *, visible: bool = False) -> None:
         """Enter a document that is not there yet; PENDING unless *visible*."""
         with self._lock:
-            self._waiting.append((entry, visible))
+            if visible:
+                self._enter([entry], VISIBLE, are_fresh=True)
+            else:
+                self._waiting.append(entry)
             self._changes += 1
 
     def load(self, entries: Iterable[Fields], expected: int = 0) -> None:
@@ -200,26 +206,27 @@ class CorpusIndex:
         loaded = 0
         for some in batched(entries, LOADED_AT_ONCE):
             with self._lock:
-                self._enter(some, [VISIBLE] * len(some), are_fresh=False)
+                self._enter(some, VISIBLE, are_fresh=False)
             loaded += len(some)
             if loaded - len(some) < SEEN_SHARE * expected <= loaded < expected:
                 left = round(ROOM * (expected - loaded))
                 self.reserve(left, self._passages.entries * left // loaded)
 
-    def _enter(self, entries: Sequence[Fields], states: Sequence[int], *, are_fresh: bool) -> None:
+    def _enter(self, entries: Sequence[Fields], state: int, *, are_fresh: bool) -> None:
         reused = [self._free.pop() for _ in range(min(len(self._free), len(entries)))]
         end = self._columns.size + len(entries) - len(reused)
         slots = np.array([*reused, *range(self._columns.size, end)], np.int64)
         rows, digests_of_each, signatures_of_each, passages_of_each, letters, published, sources = zip(
             *entries, strict=True
         )
-        columns = np.array((states, letters, published, rows, list(map(source_key, sources))), np.int64).T.copy()
+        states, source_keys = [state] * len(entries), list(map(source_key, sources))
+        columns = np.array((states, letters, published, rows, source_keys), np.int64).T.copy()
         signatures = np.frombuffer(b"".join(signatures_of_each), np.uint32).reshape(-1, NUM_PERM)
         digests = np.frombuffer(b"".join(digests_of_each), np.uint64).reshape(-1, 2)
         passages = np.frombuffer(b"".join(passages_of_each), np.uint64)
         sizes = np.array([memoryview(own).nbytes for own in passages_of_each]) // passages.itemsize
         self._columns.put(slots, columns, signatures, digests)
-        if PENDING in states:
+        if state == PENDING:
             self._pending.append(slots)
         bands, of_bands, passages, of_passages = keys_of_entries(columns, MIN_LETTERS, signatures, passages, sizes)
         keys = digests[:, 0].copy()
@@ -291,8 +298,7 @@ class CorpusIndex:
     def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
         """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""
         key = source_key(source)
-        with self._lock:
-            self._settle()
+        with self._settled():
             flags, _ = boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
         return flags
 
@@ -316,8 +322,7 @@ class CorpusIndex:
         Where there is one of equal text, it alone, the newest of them. Passages that are boilerplate of the corpus, or
         of the text's source, do not count: the second answer, bool[p], says which of all texts' do.
         """
-        with self._lock:
-            self._settle()
+        with self._settled() if pending else self._lock:
             c = self._columns
             columns = (c.state, c.letters, c.published, c.sketch, c.source, c.row, c.digest)
             tables = (self._bands.arrays, self._passages.arrays, self._digests.arrays)

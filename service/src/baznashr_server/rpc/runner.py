@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from contextvars import copy_context
 from time import perf_counter
 from weakref import WeakSet
@@ -71,15 +72,16 @@ class Runner:
 
     def start(self, work: Callable[[], None], *, bulk: bool) -> None:
         try:
-            (self._bulk_threads if bulk else self._threads).submit(self._counted, work)
+            (self._bulk_threads if bulk else self._threads).submit(self._counted, work, bulk)
         except RuntimeError:  # the threads were told to end
             raise shutting_down() from None
 
     def waited(self, seconds: float) -> None:
         self._waits.observe(seconds)
 
-    def _counted(self, work: Callable[[], None]) -> None:
-        with self._busy.track_inprogress():
+    def _counted(self, work: Callable[[], None], bulk: bool) -> None:
+        engine = self._engine
+        with self._busy.track_inprogress(), nullcontext() if bulk or engine is None else engine.precedence.single():
             work()
 
     async def aside[Given, Made](self, function: Callable[[Given], Made], given: Given) -> Made:
