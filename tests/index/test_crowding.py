@@ -46,6 +46,12 @@ def listed(index: CorpusIndex, limit: int = 10_000) -> list[tuple[int, int, int,
     return list(zip(*(array.tolist() for array in index.crowded_passages(limit)), strict=True))
 
 
+def is_boilerplate(documents: dict[int, Entry], passage: int, source: str) -> bool:
+    """Return by counting whether too many hold a passage, of all or of one source."""
+    sources = [one.source for one in documents.values() if passage in one.passages.tolist()]
+    return len(sources) >= MAX_PASSAGE_POSTINGS or (source != "" and sources.count(source) >= MAX_SOURCE_POSTINGS)
+
+
 @settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.sampled_from([1, 3, 12]), st.sampled_from([40, 200]))
 def test_the_scan_finds_what_counting_finds(rng: random.Random, sources: int, documents: int) -> None:
@@ -66,6 +72,11 @@ def test_the_scan_finds_what_counting_finds(rng: random.Random, sources: int, do
         index.remove(stored.pop(row))
     assert listed(index) == expected(stored)
     assert listed(index, 3) == expected(stored)[:3]
+    for source in ("", "s0"):
+        asked = [*rng.sample(shared, 12), rng.randrange(1 << 64), *rng.sample(shared, 12)]
+        flags = [is_boilerplate(stored, passage, source) for passage in asked]
+        edges = [next((n for n, flag in enumerate(side) if not flag), len(side)) for side in (flags, flags[::-1])]
+        assert index.boilerplate_edges(np.array(asked, np.uint64), source) == tuple(edges)
     assert index.boilerplate_passages == len(expected(stored))
 
 

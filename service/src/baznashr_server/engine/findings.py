@@ -122,7 +122,7 @@ class Evidence(dict[int, Finding]):
     stored_masks: Mapping[int, Mask] = MappingProxyType({})
     """The boilerplate of the stored texts, by row, where the judged text has any."""
     watched: tuple[NDArray[np.uint64], ...] = ()
-    """Passages that were not boilerplate: were one of them to become it, the masks would be others."""
+    """The passages next to what is left out as boilerplate: were one of them to become it, more would be."""
 
     def forget(self) -> None:
         self.clear()

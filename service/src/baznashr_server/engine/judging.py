@@ -251,10 +251,10 @@ class Judge:
             evidence: Is to watch the passages that would change the answer.
         """
         passages, _ = body.passages
-        flags = corpus.index.boilerplate(passages, body.source)
-        if evidence is not None:
-            evidence.watched += (passages[~flags],)
-        return boilerplate_mask(body, flags)
+        header, footer = corpus.index.boilerplate_edges(passages, body.source)
+        if evidence is not None and header < passages.size:
+            evidence.watched += (passages[[header, passages.size - 1 - footer]],)
+        return boilerplate_mask(body, header, footer) if header + footer else NO_MASK
 
     def _read(self, rows: Iterable[int]) -> None:
         """Read the documents at *rows* that are not at hand yet, all by one query."""

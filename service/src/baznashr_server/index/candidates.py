@@ -67,18 +67,24 @@ def _collect_telling(arrays, passages, sources, source, limits, out, telling):  
 
 
 @kernel
-def boilerplate_kernel(arrays, passages, sources, source, limits):  # type: ignore[no-untyped-def]
-    """Return bool[p]: passages with limits[0] slots or more, or with limits[1] slots of *source* or more.
+def _is_boilerplate(arrays, passage, sources, source, limits, slots):  # type: ignore[no-untyped-def]
+    return _is_crowded(slots, 0, find_kernel(arrays, passage, slots, 0), sources, source, limits)
 
-    And what `touch_kernel` gave.
+
+@kernel
+def edges_kernel(arrays, passages, sources, source, limits):  # type: ignore[no-untyped-def]
+    """Return how many of *passages* are boilerplate from the first on, and how many from the last back.
+
+    A passage is, if limits[0] slots or more hold it, or limits[1] slots of *source* or more.
     """
-    touched = touch_kernel(arrays, passages, 0, passages.size)
-    flags = np.zeros(passages.size, np.bool_)
     slots = np.empty(limits[0], np.int64)
-    for p in range(passages.size):
-        count = find_kernel(arrays, passages[p], slots, 0)
-        flags[p] = _is_crowded(slots, 0, count, sources, source, limits)
-    return flags, touched
+    header, footer = 0, 0
+    while header < passages.size and _is_boilerplate(arrays, passages[header], sources, source, limits, slots):
+        header += 1
+    last = passages.size - 1
+    while footer <= last and _is_boilerplate(arrays, passages[last - footer], sources, source, limits, slots):
+        footer += 1
+    return header, footer
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baznashr_server.index.bands import BANDS, band_keys, keys_of_entries
-from baznashr_server.index.candidates import MIN_LETTERS, boilerplate_kernel, lookup_kernel
+from baznashr_server.index.candidates import MIN_LETTERS, edges_kernel, lookup_kernel
 from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, Fields, source_key
 from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
 from baznashr_server.index.fresh import FreshKeys
@@ -295,12 +295,15 @@ class CorpusIndex:
             rows = columns.row[slots[live]]
         return int(rows.max()) if rows.size else None
 
-    def boilerplate(self, passages: NDArray[np.uint64], source: str) -> NDArray[np.bool_]:
-        """Return bool[p]: the passages that too many stories hold, of the corpus or of one source, to say anything."""
+    def boilerplate_edges(self, passages: NDArray[np.uint64], source: str) -> tuple[int, int]:
+        """Return how many of a text's passages, from the first on and from the last back, say nothing.
+
+        Too many stories hold them, of the corpus or of the one source.
+        """
         key = source_key(source)
         with self._settled():
-            flags, _ = boilerplate_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
-        return flags
+            header, footer = edges_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
+        return int(header), int(footer)
 
     def lookup(self, queries: Sequence[Query], reach: Reach) -> Lookup:
         """Return for each text its candidates (`find`) among what is VISIBLE, and what to ask `is_outdated` by."""
