@@ -96,9 +96,7 @@ def _match_to_json(match: Match) -> dict[str, Any]:
         "containment": round(match.containment, 6),
         "reverse_containment": round(match.reverse_containment, 6),
         "covered": round(match.covered, 6),
-        "numbers_changed": [
-            {"old": change.old, "new": change.new, "context": change.context} for change in match.numbers_changed
-        ],
+        "numbers_changed": match.numbers_changed,
         "verified": match.verified,
         "verdict": match.verdict.value,
         "reason": match.reason,

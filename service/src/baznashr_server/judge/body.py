@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,17 @@ from baznashr_server.kernel import kernel
 from baznashr_server.sketch.passages import winnow
 from baznashr_server.text.canonical import canonicalise, canonicalise_kernel, code_points, table
 from baznashr_server.text.numbers import PlacedNumbers, placed_numbers
+
+CONTEXT = 30
+"""Code points to both sides of a number that are shown with it."""
+
+
+class Written(NamedTuple):
+    """A number as the text writes it."""
+
+    number: str
+    context: str
+    """It with the words around, on one line."""
 
 
 @dataclass(eq=False)
@@ -31,6 +43,8 @@ class Body:
     """uint32[max(0, m-7)], in text order."""
     title: str = ""
     source: str = ""
+    _written: dict[int, Written] = field(default_factory=dict)
+    """Numbers looked at: a recurring report is held against many others by the same ones."""
 
     @cached_property
     def table(self) -> ShingleTable:
@@ -54,6 +68,15 @@ class Body:
     @cached_property
     def numbers(self) -> PlacedNumbers:
         return placed_numbers(code_points(self.text), self.offsets)
+
+    def written(self, number: int) -> Written:
+        """Return one of `numbers`, by its place there, as it is written."""
+        found = self._written.get(number)
+        if found is None:
+            start, end = int(self.numbers.text_starts[number]), int(self.numbers.text_ends[number])
+            around = " ".join(self.text[max(0, start - CONTEXT) : end + CONTEXT].split())
+            found = self._written[number] = Written(self.text[start:end], around)
+        return found
 
     def position(self, letter: int) -> int:
         """Return where a letter came from, in code points of the text."""

@@ -163,11 +163,5 @@ def matched_spans(comparison: Comparison) -> tuple[MatchedSpan, ...]:
 def number_changes(comparison: Comparison, limit: int) -> tuple[NumberChange, ...]:
     """Return the first *limit* changed numbers as both texts write them, with the words around."""
     judged, stored = comparison.judged, comparison.stored
-    new, old = judged.numbers, stored.numbers
-    mine, theirs = comparison.numbers.changed[:limit].T
-    places = (new.text_starts[mine], new.text_ends[mine], old.text_starts[theirs], old.text_ends[theirs])
-    text, other = judged.text, stored.text
-    return tuple(
-        NumberChange(other[first:last], text[start:end], " ".join(text[max(0, start - 30) : end + 30].split()))
-        for start, end, first, last in zip(*(place.tolist() for place in places), strict=True)
-    )
+    changed = comparison.numbers.changed[:limit].tolist()
+    return tuple(NumberChange(stored.written(old).number, *judged.written(new)) for new, old in changed)
