@@ -8,6 +8,7 @@ other; checks see only what is durable.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import batched
 from threading import Lock
@@ -201,16 +202,27 @@ class CorpusIndex:
         """Enter stored documents, visible at once, before anybody looks anything up.
 
         Args:
+            entries: Are read by the calling thread, while another puts those before into the tables.
             expected: How many there are about, to make room for all once it is seen how many passages the first have.
         """
         loaded = 0
-        for some in batched(entries, LOADED_AT_ONCE):
-            with self._lock:
-                self._enter(some, VISIBLE, are_fresh=False)
-            loaded += len(some)
-            if loaded - len(some) < SEEN_SHARE * expected <= loaded < expected:
-                left = round(ROOM * (expected - loaded))
-                self.reserve(left, self._passages.entries * left // loaded)
+        entering: Future[None] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="tables") as thread:
+            for some in batched(entries, LOADED_AT_ONCE):
+                if entering is not None:
+                    entering.result()
+                entering = thread.submit(self._load, some, loaded, expected)
+                loaded += len(some)
+            if entering is not None:
+                entering.result()
+
+    def _load(self, some: Sequence[Fields], loaded: int, expected: int) -> None:
+        """Enter *some* after those *loaded*, and make room for the rest once enough are seen."""
+        with self._lock:
+            self._enter(some, VISIBLE, are_fresh=False)
+        if loaded < SEEN_SHARE * expected <= loaded + len(some) < expected:
+            left = round(ROOM * (expected - loaded - len(some)))
+            self.reserve(left, self._passages.entries * left // (loaded + len(some)))
 
     def _enter(self, entries: Sequence[Fields], state: int, *, are_fresh: bool) -> None:
         reused = [self._free.pop() for _ in range(min(len(self._free), len(entries)))]
