@@ -49,3 +49,27 @@ def test_bulk_goes_on_beside_endless_single_calls() -> None:
     turns = Precedence()
     with turns.single(), ThreadPoolExecutor(1) as threads:
         threads.submit(turns.give_way).result(10)
+
+
+def test_bulk_takes_turns() -> None:
+    """One thread has its turn at a time; one that works for a single call waits for none, and again afterwards."""
+    turns = Precedence()
+
+    def single() -> None:
+        with turns.single():
+            with turns.single(), turns.turn():
+                pass
+            with turns.turn():
+                pass
+
+    def bulk() -> None:
+        with turns.turn():
+            pass
+
+    with ThreadPoolExecutor(2) as threads:
+        with turns.turn():
+            threads.submit(single).result(10)
+            waiting = threads.submit(bulk)
+            with pytest.raises(NotYet):
+                waiting.result(0.05)
+        waiting.result(10)

@@ -29,10 +29,11 @@ from baznashr_server import failpoints
 from baznashr_server.engine import boilerplate, clusters, reindex, validation
 from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import Change, Delete
+from baznashr_server.engine.check import check_texts
 from baznashr_server.engine.compare import compare_texts
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.corpus import now_micros
-from baznashr_server.engine.ingest import Ingest, reused
+from baznashr_server.engine.ingest import Ingest
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.operations import Operations
@@ -40,7 +41,6 @@ from baznashr_server.engine.overrides import apply_override
 from baznashr_server.engine.prepared import prepare_document, prepare_documents
 from baznashr_server.engine.records import corpus_from_row, document_from_row, judgement_from_row, override_from_row
 from baznashr_server.engine.removal import Filter, delete_matching
-from baznashr_server.engine.shadow import note
 from baznashr_server.engine.tables import Tables
 from baznashr_server.engine.upkeep import Upkeep
 from baznashr_server.engine.writer import Changes, Work, Writer
@@ -113,6 +113,7 @@ class Engine:
                 engine._observer,
                 max_documents=group_commit_max_documents,
                 wait_seconds=group_commit_wait_ms / 1000,
+                turn=engine.precedence.turn,
                 idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables, engine._observer).due,
             )
             undo.callback(engine._writer.close)
@@ -231,7 +232,7 @@ class Engine:
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
         prepared = prepare_documents(documents, self._observer, self._store.profile, "documents" if batch else "")
-        gathered = self._judge.gather(loaded, prepared)
+        gathered = self._judge.gather(loaded, prepared, single=not bulk)
         frames = [compress(one.utf8) for one in prepared] if loaded.row.keep_text else None
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
         work = Ingest(*fixed, prepared, frames, gathered, self._observer, replace=replace, batch=batch)
@@ -271,28 +272,7 @@ class Engine:
         return self._check(items, corpus, "items")
 
     def _check(self, items: Sequence[str | Document], corpus: str, field: str) -> list[Judgement]:
-        loaded = self._corpora[corpus]
-        number = loaded.row.corpus
-        prepared = prepare_documents(items, self._observer, self._store.profile, field)
-        ids = [one.document.id for one in prepared if one.document.id]
-        known = self._store.documents(number, ids)
-        overrides = self._store.overrides_of(number, ids)
-        gathered = self._judge.gather(loaded, prepared, compare=False)
-        answers = []
-        for at, (one, candidates) in enumerate(zip(prepared, gathered.lookup.candidates, strict=True)):
-            stored = known.get(one.document.id)
-            if stored is None:
-                override = overrides.get(one.document.id)
-                outcome = self._judge.judge(loaded, one, candidates, gathered.evidence[at], override=override)
-                self._observer.judged(outcome.judgement)
-                note(loaded, outcome, self._observer)
-                answers.append(outcome.judgement)
-            elif stored.digest == one.fingerprint.digest_bytes:
-                answers.append(judgement_from_row(stored, loaded.name, self._store.profile.name, replayed=True))
-            else:
-                with validation.errors_at(field and f"{field}[{at}]"):
-                    raise reused(stored, loaded.name)
-        return answers
+        return check_texts(items, self._corpora[corpus], self._store, self._judge, self._observer, field)
 
     def compare(
         self, earlier: str | Document | StoredId, later: str | Document | StoredId, corpus: str | None = None

@@ -22,6 +22,7 @@ from baznashr_server.judge.comparison import Comparison, Mask, compare, matched_
 from baznashr_server.judge.cover_kernel import covered_share_kernel
 from baznashr_server.judge.rules import (
     NOTHING_COMPARABLE,
+    SAME_TEXT,
     TOO_FEW_SHINGLES,
     Ruling,
     judge_equal,
@@ -171,6 +172,17 @@ def verify(
     """Compare two texts, but for the letters of their *masks*, and let the rules speak."""
     comparison = compare(judged, stored, *masks)
     return judge_equal(comparison) if same_text else judge_pair(comparison, thresholds), comparison
+
+
+def ruled(stored: Stored, comparison: Comparison | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
+    """Return what the rules say of a text and a stored document."""
+    same_text = stored.row.digest == prepared.fingerprint.digest_bytes
+    if comparison is not None:
+        ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
+        return Finding(stored, ruling, comparison.similarity, comparison)
+    similarity = signature_similarity(stored.signature, prepared.fingerprint.signature)
+    ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
+    return Finding(stored, ruling, similarity, None)
 
 
 def reason_for_new(prepared: Prepared, rulings: list[Ruling]) -> str:

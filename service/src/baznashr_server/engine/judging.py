@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from baznashr.types import Judgement, OverrideKind, Thresholds, Verdict
+from baznashr.types import Judgement, OverrideKind, Verdict
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, Stored, stored_from_row
 from baznashr_server.engine.corpus import LoadedCorpus
@@ -24,6 +24,7 @@ from baznashr_server.engine.findings import (
     Outcome,
     new_share,
     reason_for_new,
+    ruled,
     signature_similarity,
     verify,
 )
@@ -35,11 +36,8 @@ from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
 from baznashr_server.judge.comparison import NO_MASK, Comparison, Mask, compare
 from baznashr_server.judge.rules import (
-    SAME_TEXT,
     Ruling,
     is_repeated,
-    judge_equal,
-    judge_pair,
     judge_signatures,
 )
 from baznashr_server.limits import MAX_CANDIDATES, MAX_MATCHES
@@ -82,22 +80,38 @@ class Judge:
     def profile(self) -> Profile:
         return self._store.profile
 
-    def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True) -> Gathered:
-        """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
+    def gather(
+        self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True, single: bool = False
+    ) -> Gathered:
+        """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes.
+
+        Args:
+            single: For a single call, which goes before bulk.
+        """
         earliest, index = corpus.earliest(), corpus.index
         queries = [Query(one.fingerprint, one.document.source) for one in prepared]
         with timed(self._observer, "lookup"):
             lookup = index.lookup(queries, _reach(corpus))
-        gathered = Gathered(index, earliest, corpus.leads_beyond_window, lookup, [Evidence() for _ in prepared])
+        evidence = [Evidence() for _ in prepared]
+        for t, candidates in enumerate(lookup.candidates):
+            evidence[t].is_telling = bool(candidates) and lookup.is_telling(t)
         if compare:
-            self._read(row for candidates in lookup.candidates for row in _near(candidates))
-        for t, (one, candidates) in enumerate(zip(prepared, lookup.candidates, strict=True)):
-            if candidates:
+            with self.precedence.single() if single else self.precedence.turn():
+                self._compare_all(corpus, prepared, lookup.candidates, evidence)
+        return Gathered(index, earliest, corpus.leads_beyond_window, lookup, evidence)
+
+    def _compare_all(
+        self,
+        corpus: LoadedCorpus,
+        prepared: Sequence[Prepared],
+        candidates: Sequence[list[Candidate]],
+        evidence: Sequence[Evidence],
+    ) -> None:
+        self._read(row for some in candidates for row in _near(some))
+        for one, some, found in zip(prepared, candidates, evidence, strict=True):
+            if some:
                 self.precedence.give_way()
-                gathered.evidence[t].is_telling = lookup.is_telling(t)
-                if compare:
-                    _make_matches(self._findings(corpus, one, candidates, gathered.evidence[t]))
-        return gathered
+                _make_matches(self._findings(corpus, one, some, found))
 
     def find_again(self, corpus: LoadedCorpus, prepared: Prepared, gathered: Gathered, t: int) -> list[Candidate]:
         """Return text *t*'s candidates, those too that are stored but not durable yet; for the writer's thread alone.
@@ -193,7 +207,7 @@ class Judge:
         findings: list[Finding] = []
         if evidence and evidence.thresholds is not corpus.policy.thresholds:
             for number, known in evidence.items():
-                evidence[number] = _ruled(known.stored, known.comparison, prepared, corpus.policy.thresholds)
+                evidence[number] = ruled(known.stored, known.comparison, prepared, corpus.policy.thresholds)
         evidence.thresholds = corpus.policy.thresholds
         for candidate in candidates:
             if _is_settled(findings, candidate):
@@ -217,7 +231,7 @@ class Judge:
                 return None
             body = self._bodies.body_of(stored)
         comparison = None if body is None else self._compare(corpus, prepared, row, body, evidence)
-        finding = evidence[row] = _ruled(stored, comparison, prepared, corpus.policy.thresholds)
+        finding = evidence[row] = ruled(stored, comparison, prepared, corpus.policy.thresholds)
         return finding
 
     def _compare(
@@ -366,17 +380,6 @@ def _near(candidates: list[Candidate]) -> list[int]:
     """Return the rows of the candidates that a text is likely to be compared with: the best alone where it is near."""
     most = 1 if candidates and candidates[0].estimate >= REPUBLISHED else ENOUGH_TEMPLATES
     return [candidate.row for candidate in candidates[:most]]
-
-
-def _ruled(stored: Stored, comparison: Comparison | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
-    """Return what the rules say of a text and a stored document."""
-    same_text = stored.row.digest == prepared.fingerprint.digest_bytes
-    if comparison is not None:
-        ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
-        return Finding(stored, ruling, comparison.similarity, comparison)
-    similarity = signature_similarity(stored.signature, prepared.fingerprint.signature)
-    ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
-    return Finding(stored, ruling, similarity, None)
 
 
 def _make_matches(findings: list[Finding]) -> None:

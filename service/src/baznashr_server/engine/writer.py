@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -99,6 +100,7 @@ class _Order:
     context: Context = field(default_factory=copy_context)
     """Of the caller, in which the work is done, so that what is observed of it is known to be the caller's."""
     ordered: float = field(default_factory=time.perf_counter)
+    bulk: bool = False
 
 
 def _taken(take: Callable[[], _Order | None], most: int) -> list[_Order]:
@@ -125,6 +127,7 @@ class Writer:
         max_documents: int,
         wait_seconds: float,
         idle: Callable[[], Work | None],
+        turn: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._store = store
         self._observer = observer
@@ -133,6 +136,8 @@ class Writer:
         self._bulk_is_next = False
         self._wait_seconds = wait_seconds
         self._idle = idle
+        self._turn = turn
+        """What bulk waits for before it is judged."""
         self._orders: Lanes[_Order] = Lanes(MAX_QUEUED_WRITES)
         self._closed = False
         self._closing = threading.Lock()
@@ -157,7 +162,7 @@ class Writer:
         """
         if self.read_only_reason is not None:
             raise self._read_only()
-        order = _Order(work, Future())
+        order = _Order(work, Future(), bulk=bulk)
         with self._closing:
             if self._closed:
                 raise Unavailable("The engine is closed.", reason="SHUTTING_DOWN")
@@ -225,7 +230,8 @@ class Writer:
                 raise self._read_only()
             failpoints.reach("before_begin")
             self._store.begin()
-            answers = [order.context.run(self._apply, order.work, changes) for order in group]
+            with self._turn() if group[0].bulk else nullcontext():  # a group is of one lane
+                answers = [order.context.run(self._apply, order.work, changes) for order in group]
             decided = time.perf_counter()
             failpoints.reach("before_commit")
             self._store.commit()
