@@ -113,7 +113,7 @@ class Engine:
                 engine._observer,
                 max_documents=group_commit_max_documents,
                 wait_seconds=group_commit_wait_ms / 1000,
-                turn=engine.precedence.turn,
+                precedence=engine.precedence,
                 idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables, engine._observer).due,
             )
             undo.callback(engine._writer.close)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -18,6 +17,7 @@ from baznashr_server import failpoints
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.lanes import Lanes, LanesFull
 from baznashr_server.engine.observer import Observer, Written
+from baznashr_server.engine.precedence import Precedence
 from baznashr_server.index.columns import Entry
 from baznashr_server.limits import MAX_BULK_DOCUMENTS, MAX_QUEUED_WRITES
 from baznashr_server.store.store import Store
@@ -127,7 +127,7 @@ class Writer:
         max_documents: int,
         wait_seconds: float,
         idle: Callable[[], Work | None],
-        turn: Callable[[], AbstractContextManager[None]],
+        precedence: Precedence,
     ) -> None:
         self._store = store
         self._observer = observer
@@ -136,8 +136,7 @@ class Writer:
         self._bulk_is_next = False
         self._wait_seconds = wait_seconds
         self._idle = idle
-        self._turn = turn
-        """What bulk waits for before it is judged."""
+        self._precedence = precedence
         self._orders: Lanes[_Order] = Lanes(MAX_QUEUED_WRITES)
         self._closed = False
         self._closing = threading.Lock()
@@ -230,7 +229,8 @@ class Writer:
                 raise self._read_only()
             failpoints.reach("before_begin")
             self._store.begin()
-            with self._turn() if group[0].bulk else nullcontext():  # a group is of one lane
+            precedence = self._precedence
+            with precedence.turn() if group[0].bulk else precedence.single():  # a group is of one lane
                 answers = [order.context.run(self._apply, order.work, changes) for order in group]
             decided = time.perf_counter()
             failpoints.reach("before_commit")
