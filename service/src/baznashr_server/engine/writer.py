@@ -205,7 +205,7 @@ class Writer:
             return False  # what is due stays due; damage has turned the store read-only
         if work is None:
             return False
-        self._commit([_Order(work, Future())])
+        self._commit([_Order(work, Future(), bulk=True)])
         return True
 
     def _gather(self) -> list[_Order]:
