@@ -96,7 +96,7 @@ class Judge:
         for t, candidates in enumerate(lookup.candidates):
             evidence[t].is_telling = bool(candidates) and lookup.is_telling(t)
         if compare:
-            with self.precedence.single() if single else self.precedence.turn():
+            with self.precedence.work(bulk=not single):
                 self._compare_all(corpus, prepared, lookup.candidates, evidence)
         return Gathered(index, earliest, corpus.leads_beyond_window, lookup, evidence)
 
@@ -268,7 +268,7 @@ class Judge:
         header, footer = corpus.index.boilerplate_edges(passages, body.source)
         if evidence is not None and header < passages.size:
             evidence.watched += (passages[[header, passages.size - 1 - footer]],)
-        return boilerplate_mask(body, header, footer) if header + footer else NO_MASK
+        return boilerplate_mask(body, header, footer)
 
     def _read(self, rows: Iterable[int]) -> None:
         """Read the documents at *rows* that are not at hand yet, all by one query."""

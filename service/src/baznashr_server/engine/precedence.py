@@ -10,7 +10,7 @@ most part. Compiled code for many texts, and the disk, need no turn.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Event, Lock, local
 
 PATIENCE_SECONDS = 0.002
@@ -43,6 +43,10 @@ class Precedence:
         """Wait until no other thread of bulk has its turn; a thread that works for a single call does not wait."""
         with nullcontext() if self._is_single else self._turns:
             yield
+
+    def work(self, *, bulk: bool) -> AbstractContextManager[None]:
+        """Return a turn for *bulk*, or what a single call is worked for in."""
+        return self.turn() if bulk else self.single()
 
     @property
     def _is_single(self) -> bool:

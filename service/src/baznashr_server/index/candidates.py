@@ -172,14 +172,14 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
     touched = np.uint64(0)
     for t in range(n):
         own = passages[start : ends[t]]
-        touched += touch_kernel(passage_arrays, own, 0, own.size)
-        touched += touch_kernel(band_arrays, band_keys[t], 0, band_keys.shape[1])
         bounds = (least_state, letters[t], window[1], source_keys[t])
         exact = _exact(digest_arrays, digests[t], columns, least_state, window[0])
         if exact >= 0:
             rows[t, 0], times[t, 0], estimates[t, 0], counts[t, 0] = row[exact], published[exact], 1.0, 0
             found[t] = 1
         elif letters[t] >= MIN_LETTERS:
+            touched += touch_kernel(passage_arrays, own, 0, own.size)
+            touched += touch_kernel(band_arrays, band_keys[t], 0, band_keys.shape[1])
             shared = np.empty(min(MAX_HITS, limits[0] * (own.size + 1)), np.int64)
             flags = telling[start : ends[t]]
             n_shared = _collect_telling(passage_arrays, own, sources, source_keys[t], limits, shared, flags)
