@@ -19,10 +19,10 @@ from baznashr_server.store.codec import decompress, signature_from_blob
 from baznashr_server.store.rows import DocumentRow, TextRow
 
 MAX_BYTES = 64 << 20
-"""Some 1,200 articles made ready: those that the stream repeats at the moment; of others the compressed text."""
+"""Some 1,900 articles made ready: those that the stream repeats at the moment; of others the compressed text."""
 ROW_BYTES = 1024
-BYTES_A_LETTER = 28
-"""Of a body with its table, and of the text it came from."""
+BYTES_A_LETTER = 18
+"""Of a body without its table, and of the text it came from."""
 
 
 @dataclass(eq=False)
@@ -62,6 +62,7 @@ def stored_from_row(row: DocumentRow, body: Body | None = None) -> Stored:
         )
     )  # fmt: skip
     if body is not None:
+        body.drop_table()
         stored.body = body
     return stored
 

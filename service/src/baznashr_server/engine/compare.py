@@ -14,9 +14,13 @@ from baznashr_server.judge.rules import is_repeated
 def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: LoadedCorpus | None) -> Judgement:
     """Return what *later* is to *earlier*, with all evidence, by the policy and the boilerplate of *corpus*."""
     policy = corpus.policy if corpus else Policy()
-    masks = (judge.mask(corpus, later.body), judge.mask(corpus, earlier.body)) if corpus else (NO_MASK, NO_MASK)
+    later_mask, earlier_mask = (
+        judge.boilerplate(corpus, one.body)[1] if corpus else NO_MASK for one in (later, earlier)
+    )
     same_text = earlier.fingerprint.digest_bytes == later.fingerprint.digest_bytes
-    ruling, comparison = verify(later.body, earlier.body, masks, same_text=same_text, thresholds=policy.thresholds)
+    ruling, comparison = verify(
+        later.body, earlier.body, (later_mask, earlier_mask), same_text=same_text, thresholds=policy.thresholds
+    )
     earlier_id = earlier.document.id
     is_member = ruling.verdict in MEMBERSHIP
     match = match_of(earlier_id, ruling, comparison)

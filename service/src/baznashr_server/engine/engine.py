@@ -48,7 +48,7 @@ from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_BOILERPLATE, MAX_CLUSTER_PAGE
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import Progress
-from baznashr_server.store.codec import compress, from_micros
+from baznashr_server.store.codec import compress_all, from_micros
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
@@ -233,7 +233,7 @@ class Engine:
         validation.check_ids_distinct(documents)
         prepared = prepare_documents(documents, self._observer, self._store.profile, "documents" if batch else "")
         gathered = self._judge.gather(loaded, prepared, single=not bulk)
-        frames = [compress(one.utf8) for one in prepared] if loaded.row.keep_text else None
+        frames = compress_all([one.utf8 for one in prepared]) if loaded.row.keep_text else None
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
         work = Ingest(*fixed, prepared, frames, gathered, self._observer, replace=replace, batch=batch)
         future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))

@@ -33,6 +33,8 @@ from baznashr_server.judge.rules import (
 from baznashr_server.limits import MAX_NUMBER_CHANGES
 from baznashr_server.store.rows import TextRow
 
+type Edges = tuple[int, int]
+"""Of a text's passages, how many are boilerplate from the first on, and from the last back."""
 MEMBERSHIP = (Verdict.EXACT, Verdict.NEAR_DUPLICATE, Verdict.EXCERPT)
 """Verdicts that make a document a member of the matched document's cluster."""
 
@@ -118,16 +120,18 @@ class Evidence(dict[int, Finding]):
     """Under which the rules spoke."""
     mask: Mask | None = None
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
+    edges: Edges = (0, 0)
+    """Of the judged text, then."""
     is_telling = False
     """Whether none of the text's passages was boilerplate when it was looked up."""
-    stored_masks: Mapping[int, Mask] = MappingProxyType({})
-    """The boilerplate of the stored texts, by row, where the judged text has any."""
+    stored_edges: Mapping[int, Edges] = MappingProxyType({})
+    """Of the stored texts, by row, where the judged text has any boilerplate."""
     watched: tuple[NDArray[np.uint64], ...] = ()
     """The passages next to what is left out as boilerplate: were one of them to become it, more would be."""
 
     def forget(self) -> None:
         self.clear()
-        self.mask, self.stored_masks, self.watched = None, MappingProxyType({}), ()
+        self.mask, self.stored_edges, self.watched = None, MappingProxyType({}), ()
 
 
 @dataclass(slots=True, eq=False)

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from baznashr.types import Judgement, OverrideKind, Verdict
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, Stored, stored_from_row
 from baznashr_server.engine.corpus import LoadedCorpus
 from baznashr_server.engine.findings import (
     MEMBERSHIP,
+    Edges,
     Evidence,
     Finding,
     Gathered,
@@ -54,18 +53,18 @@ REPUBLISHED = 0.8
 """Estimated similarity that a republication reaches and another report of the family does not."""
 
 
-def _is_settled(findings: list[Finding], following: Candidate) -> bool:
+def _is_settled(last: Finding, templates: int, following: Candidate) -> bool:
     """Whether comparing with the *following* candidate, the best that is left, could hardly change the verdict.
 
     So it is once nearly all of the text was found in one stored article; and in the middle of a family of recurring
     reports, where a republication of one of them would have stood out by its signature.
+
+    Args:
+        last: What was found last.
+        templates: Reports of a family found so far.
     """
-    if not findings:
-        return False
-    last = findings[-1]
     if last.ruling.verdict in MEMBERSHIP and last.comparison is not None:
         return last.ruling.verdict is Verdict.EXACT or last.comparison.judged_cover.share >= SETTLED_SHARE
-    templates = sum(finding.ruling.verdict is Verdict.TEMPLATE for finding in findings)
     return templates >= ENOUGH_TEMPLATES and following.estimate < REPUBLISHED
 
 
@@ -168,7 +167,7 @@ class Judge:
         if judged is None or stored is None:
             similarity = signature_similarity(mine.signature, theirs.signature)
             return judge_signatures(similarity, corpus.policy.thresholds).verdict in MEMBERSHIP
-        masks = self.mask(corpus, judged), self.mask(corpus, stored)
+        masks = self.boilerplate(corpus, judged)[1], self.boilerplate(corpus, stored)[1]
         ruling, _ = verify(judged, stored, masks, same_text=False, thresholds=corpus.policy.thresholds)
         return ruling.verdict in MEMBERSHIP
 
@@ -209,15 +208,19 @@ class Judge:
             for number, known in evidence.items():
                 evidence[number] = ruled(known.stored, known.comparison, prepared, corpus.policy.thresholds)
         evidence.thresholds = corpus.policy.thresholds
+        rows: set[int] = set()
+        templates = 0
         for candidate in candidates:
-            if _is_settled(findings, candidate):
+            if findings and _is_settled(findings[-1], templates, candidate):
                 break
             row: int | None = candidate.row
             if corpus.leads_beyond_window:
                 row = clusters.in_window(self._store, corpus, candidate.row)
             finding = None if row is None else self._find(corpus, prepared, row, evidence)
-            if finding is not None and all(finding.row.row != other.row.row for other in findings):
+            if finding is not None and finding.row.row not in rows:
                 findings.append(finding)
+                rows.add(finding.row.row)
+                templates += finding.ruling.verdict is Verdict.TEMPLATE
         return findings
 
     def _find(self, corpus: LoadedCorpus, prepared: Prepared, row: int, evidence: Evidence) -> Finding | None:
@@ -241,34 +244,35 @@ class Judge:
         with timed(self._observer, "verify"):
             if evidence.mask is None:
                 plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
-                evidence.mask = NO_MASK if plain else self.mask(corpus, judged, evidence)
+                found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, evidence)
+                evidence.edges, evidence.mask = found
             stored_mask = NO_MASK
             if evidence.mask.size:
-                stored_mask = self.mask(corpus, stored, evidence)
-                evidence.stored_masks = {**evidence.stored_masks, row: stored_mask}
+                edges, stored_mask = self.boilerplate(corpus, stored, evidence)
+                evidence.stored_edges = {**evidence.stored_edges, row: edges}
             return compare(judged, stored, evidence.mask, stored_mask)
 
     def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
         """Whether all boilerplate that was left out of the comparisons made is what would be left out now."""
-        mask = evidence.mask
-        if mask is None:
+        if evidence.mask is None:
             return True
-        if not np.array_equal(self.mask(corpus, prepared.body), mask):
-            return False
-        compared = ((row, x.comparison.stored) for row, x in evidence.items() if x.comparison) if mask.size else ()
-        return all(np.array_equal(self.mask(corpus, body), evidence.stored_masks[row]) for row, body in compared)
+        held = [(prepared.body, evidence.edges)]
+        if evidence.mask.size:
+            held += [(x.comparison.stored, evidence.stored_edges[row]) for row, x in evidence.items() if x.comparison]
+        edges = corpus.index.boilerplate_edges([(body.passages[0], body.source) for body, _ in held])
+        return all(now == list(then) for now, (_, then) in zip(edges, held, strict=True))
 
-    def mask(self, corpus: LoadedCorpus, body: Body, evidence: Evidence | None = None) -> Mask:
-        """Return the letters of a body that the corpus has learned to be boilerplate by now.
+    def boilerplate(self, corpus: LoadedCorpus, body: Body, evidence: Evidence | None = None) -> tuple[Edges, Mask]:
+        """Return the edges of a body, and its letters, that the corpus has learned to be boilerplate by now.
 
         Args:
             evidence: Is to watch the passages that would change the answer.
         """
         passages, _ = body.passages
-        header, footer = corpus.index.boilerplate_edges(passages, body.source)
+        ((header, footer),) = corpus.index.boilerplate_edges([(passages, body.source)])
         if evidence is not None and header < passages.size:
             evidence.watched += (passages[[header, passages.size - 1 - footer]],)
-        return boilerplate_mask(body, header, footer)
+        return (header, footer), boilerplate_mask(body, header, footer)
 
     def _read(self, rows: Iterable[int]) -> None:
         """Read the documents at *rows* that are not at hand yet, all by one query."""

@@ -72,19 +72,25 @@ def _is_boilerplate(arrays, passage, sources, source, limits, slots):  # type: i
 
 
 @kernel
-def edges_kernel(arrays, passages, sources, source, limits):  # type: ignore[no-untyped-def]
-    """Return how many of *passages* are boilerplate from the first on, and how many from the last back.
+def edges_kernel(arrays, passages, ends, sources, source_of_each, limits):  # type: ignore[no-untyped-def]
+    """Return of n texts how many passages are boilerplate from the first on and from the last back, int64[n, 2].
 
-    A passage is, if limits[0] slots or more hold it, or limits[1] slots of *source* or more.
+    A passage is, if limits[0] slots or more hold it, or limits[1] slots of the text's source or more.
     """
     slots = np.empty(limits[0], np.int64)
-    header, footer = 0, 0
-    while header < passages.size and _is_boilerplate(arrays, passages[header], sources, source, limits, slots):
-        header += 1
-    last = passages.size - 1
-    while footer <= last and _is_boilerplate(arrays, passages[last - footer], sources, source, limits, slots):
-        footer += 1
-    return header, footer
+    edges = np.zeros((ends.size, 2), np.int64)
+    first = 0
+    for t in range(ends.size):
+        at, last, source = first, ends[t] - 1, source_of_each[t]
+        while at <= last and _is_boilerplate(arrays, passages[at], sources, source, limits, slots):
+            at += 1
+        edges[t, 0] = at - first
+        at = last
+        while at >= first and _is_boilerplate(arrays, passages[at], sources, source, limits, slots):
+            at -= 1
+        edges[t, 1] = last - at
+        first = ends[t]
+    return edges
 
 
 @kernel

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import batched
+from itertools import accumulate, batched
 from threading import Lock
 from typing import Self
 
@@ -307,15 +307,22 @@ class CorpusIndex:
             rows = columns.row[slots[live]]
         return int(rows.max()) if rows.size else None
 
-    def boilerplate_edges(self, passages: NDArray[np.uint64], source: str) -> tuple[int, int]:
-        """Return how many of a text's passages, from the first on and from the last back, say nothing.
+    def boilerplate_edges(self, texts: Sequence[tuple[NDArray[np.uint64], str]]) -> list[list[int]]:
+        """Return of each text how many of its passages, from the first on and from the last back, say nothing.
 
         Too many stories hold them, of the corpus or of the one source.
+
+        Args:
+            texts: The passages and the source of each.
         """
-        key = source_key(source)
+        passages = texts[0][0] if len(texts) == 1 else np.concatenate([own for own, _ in texts])
+        ends = np.array(list(accumulate(own.size for own, _ in texts)))
+        sources = np.array([source_key(source) for _, source in texts])
         with self._settled():
-            header, footer = edges_kernel(self._passages.arrays, passages, self._columns.source, key, PASSAGE_LIMITS)
-        return int(header), int(footer)
+            columns, tables = self._columns, self._passages.arrays
+            edges = edges_kernel(tables, passages, ends, columns.source, sources, PASSAGE_LIMITS)
+        found: list[list[int]] = edges.tolist()
+        return found
 
     def lookup(self, queries: Sequence[Query], reach: Reach) -> Lookup:
         """Return for each text its candidates (`find`) among what is VISIBLE, and what to ask `is_outdated` by."""

@@ -78,6 +78,10 @@ class Body:
             found = self._written[number] = Written(self.text[start:end], around)
         return found
 
+    def drop_table(self) -> None:
+        """Let go of what only a text that is being judged needs, and which takes more room than all else."""
+        self.__dict__.pop("table", None)
+
     def position(self, letter: int) -> int:
         """Return where a letter came from, in code points of the text."""
         return int(self.offsets[letter])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import numpy as np
 import zstandard
@@ -20,13 +21,22 @@ LEVEL = 1
 _local = threading.local()
 
 
-def compress(utf8: bytes) -> bytes:
-    """Return a text's UTF-8 as a Zstandard frame."""
+def _compressor() -> zstandard.ZstdCompressor:
     compressor = getattr(_local, "compressor", None)
     if compressor is None:
         compressor = _local.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
-    frame: bytes = compressor.compress(utf8)
-    return frame
+    return compressor
+
+
+def compress(utf8: bytes) -> bytes:
+    """Return a text's UTF-8 as a Zstandard frame."""
+    return _compressor().compress(utf8)
+
+
+def compress_all(texts: list[bytes]) -> list[bytes]:
+    """Return the frames of texts, at least one, made without the interpreter's lock."""
+    frames = _compressor().multi_compress_to_buffer(cast("list[bytes | bytearray | memoryview]", texts))
+    return [frames[number].tobytes() for number in range(len(frames))]
 
 
 def decompress(frame: bytes) -> str:

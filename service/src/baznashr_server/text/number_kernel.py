@@ -31,6 +31,8 @@ UNIT, YEAR, VERB, WORSHIP, IN, MINISTER, PLACE, MONTH_WORD, LETTER_NAME, GLUED_O
 ROLE, VALUE, EXPONENT, ROOM, FLAGS, WORD, START, END, TOKEN_COLUMNS = range(9)
 """Columns of a token. ROOM: what follows after «و» in one compound is smaller than this."""
 ENTRY_COLUMNS = FLAGS + 1
+USUAL_TOKEN = 16
+"""Code points of a text for each of its tokens, or more; where there are fewer, room is made twice."""
 
 NUMBER_KIND, ORDINAL_KIND, WEEKDAY_KIND, MONTH_KIND = range(4)
 
@@ -121,8 +123,9 @@ def _address_end(codes, fold, i):
 
 
 @kernel
-def _tokenise(codes, fold, keys, entries, tokens):
-    """Write the tokens that matter and return how many there are."""
+def _tokenise(codes, fold, keys, entries):
+    """Return the tokens that matter, int64[t, TOKEN_COLUMNS]."""
+    tokens = np.empty((codes.size // USUAL_TOKEN + 1, TOKEN_COLUMNS), np.int64)
     shift, size = np.uint64(64), keys.size
     while size > 1:
         size >>= 1
@@ -135,6 +138,8 @@ def _tokenise(codes, fold, keys, entries, tokens):
             i = _address_end(codes, fold, i) if codes[i] == COLON else i + 1
             continue
         word += 1
+        if count == tokens.shape[0]:
+            tokens = np.concatenate((tokens, np.empty_like(tokens)))
         tokens[count, START], tokens[count, WORD] = i, word
         if code <= DIGIT_NINE:
             i = _read_digits(codes, fold, i, tokens[count])
@@ -160,7 +165,7 @@ def _tokenise(codes, fold, keys, entries, tokens):
                 count += 1
                 break
             slot = (slot + 1) & (keys.size - 1)
-    return count
+    return tokens[:count]
 
 
 @kernel
@@ -363,8 +368,7 @@ def _read_name(tokens, i, last_number):
 @kernel
 def scan_numbers(codes, fold, keys, entries):
     """Return kind uint8[k], value int64[k], start uint32[k] and end uint32[k] of what `numbers` describes."""
-    tokens = np.empty((codes.size + 1, TOKEN_COLUMNS), np.int64)
-    tokens = tokens[: _tokenise(codes, fold, keys, entries, tokens)]
+    tokens = _tokenise(codes, fold, keys, entries)
     kinds, values = np.empty(tokens.shape[0], np.uint8), np.empty(tokens.shape[0], np.int64)
     starts, ends = np.empty(tokens.shape[0], np.uint32), np.empty(tokens.shape[0], np.uint32)
     count, i, last_number = 0, 0, -1
