@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     metrics_corpora: Names = ("default",)
     """Corpora whose sizes are exported under their own name, separated by commas; the others are summed up."""
     workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 1), ge=1, le=256)
-    """Threads that run single calls, and as many for batches and streams; more than the cores there are do not help."""
+    """Threads for single calls, and half as many for batches and streams; more than the cores there are do not help."""
     group_commit_max_documents: int = Field(512, ge=1, le=65_536)
     """Most documents that share one durable commit."""
     group_commit_wait_ms: float = Field(0.0, ge=0, le=1000)

@@ -34,7 +34,7 @@ def check_texts(
     overrides = store.overrides_of(corpus.row.corpus, ids)
     gathered = judge.gather(corpus, prepared, compare=False)
     answers = []
-    with judge.precedence.work(bulk=len(items) > 1):
+    with judge.precedence.turn():
         for at, (one, candidates) in enumerate(zip(prepared, gathered.lookup.candidates, strict=True)):
             judge.precedence.give_way()
             stored = known.get(one.document.id)

@@ -67,7 +67,7 @@ class Engine:
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
-        self.precedence = self._judge.precedence
+        self._precedence = self._judge.precedence
         self._tables = Tables(store, folder.path, snapshot_seconds, observer)
         self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer
@@ -113,7 +113,7 @@ class Engine:
                 engine._observer,
                 max_documents=group_commit_max_documents,
                 wait_seconds=group_commit_wait_ms / 1000,
-                precedence=engine.precedence,
+                precedence=engine._precedence,
                 idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables, engine._observer).due,
             )
             undo.callback(engine._writer.close)
@@ -231,9 +231,10 @@ class Engine:
         loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
-        prepared = prepare_documents(documents, self._observer, self._store.profile, "documents" if batch else "")
-        gathered = self._judge.gather(loaded, prepared, single=not bulk)
-        frames = compress_all([one.utf8 for one in prepared]) if loaded.row.keep_text else None
+        with self._precedence.call(bulk=bulk):
+            prepared = prepare_documents(documents, self._observer, self._store.profile, "documents" if batch else "")
+            gathered = self._judge.gather(loaded, prepared)
+            frames = compress_all([one.utf8 for one in prepared]) if loaded.row.keep_text else None
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
         work = Ingest(*fixed, prepared, frames, gathered, self._observer, replace=replace, batch=batch)
         future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))
@@ -263,16 +264,23 @@ class Engine:
 
     def check(self, item: str | Document, corpus: str = DEFAULT_CORPUS) -> Judgement:
         """Judge a text, or a document, and store nothing. A stored document is answered as ingest would."""
-        return self._check([item], corpus, "")[0]
+        return self._check([item], corpus, "", bulk=False)[0]
 
-    def check_batch(self, items: Sequence[str | Document], corpus: str = DEFAULT_CORPUS) -> list[Judgement]:
-        """Judge up to 256 texts or documents, each against what is stored; they do not see each other."""
+    def check_batch(
+        self, items: Sequence[str | Document], corpus: str = DEFAULT_CORPUS, *, bulk: bool = True
+    ) -> list[Judgement]:
+        """Judge up to 256 texts or documents, each against what is stored; they do not see each other.
+
+        Args:
+            bulk: Stand aside for single calls.
+        """
         self._corpora[corpus]  # an unknown corpus is no fault of an item
         validation.check_batch_size(len(items), "items")
-        return self._check(items, corpus, "items")
+        return self._check(items, corpus, "items", bulk=bulk)
 
-    def _check(self, items: Sequence[str | Document], corpus: str, field: str) -> list[Judgement]:
-        return check_texts(items, self._corpora[corpus], self._store, self._judge, self._observer, field)
+    def _check(self, items: Sequence[str | Document], corpus: str, field: str, *, bulk: bool) -> list[Judgement]:
+        with self._precedence.call(bulk=bulk):
+            return check_texts(items, self._corpora[corpus], self._store, self._judge, self._observer, field)
 
     def compare(
         self, earlier: str | Document | StoredId, later: str | Document | StoredId, corpus: str | None = None

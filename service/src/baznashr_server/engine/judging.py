@@ -79,14 +79,8 @@ class Judge:
     def profile(self) -> Profile:
         return self._store.profile
 
-    def gather(
-        self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True, single: bool = False
-    ) -> Gathered:
-        """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes.
-
-        Args:
-            single: For a single call, which goes before bulk.
-        """
+    def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True) -> Gathered:
+        """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
         earliest, index = corpus.earliest(), corpus.index
         queries = [Query(one.fingerprint, one.document.source) for one in prepared]
         with timed(self._observer, "lookup"):
@@ -95,7 +89,7 @@ class Judge:
         for t, candidates in enumerate(lookup.candidates):
             evidence[t].is_telling = bool(candidates) and lookup.is_telling(t)
         if compare:
-            with self.precedence.work(bulk=not single):
+            with self.precedence.turn():
                 self._compare_all(corpus, prepared, lookup.candidates, evidence)
         return Gathered(index, earliest, corpus.leads_beyond_window, lookup, evidence)
 

@@ -44,9 +44,9 @@ class Precedence:
         with nullcontext() if self._is_single else self._turns:
             yield
 
-    def work(self, *, bulk: bool) -> AbstractContextManager[None]:
-        """Return a turn for *bulk*, or what a single call is worked for in."""
-        return self.turn() if bulk else self.single()
+    def call(self, *, bulk: bool) -> AbstractContextManager[None]:
+        """Work for a call: a single one, or one of *bulk*, which stands aside for those."""
+        return nullcontext() if bulk else self.single()
 
     @property
     def _is_single(self) -> bool:

@@ -229,7 +229,7 @@ class Writer:
                 raise self._read_only()
             failpoints.reach("before_begin")
             self._store.begin()
-            with self._precedence.work(bulk=group[0].bulk):  # a group is of one lane
+            with self._precedence.call(bulk=group[0].bulk), self._precedence.turn():  # a group is of one lane
                 answers = [order.context.run(self._apply, order.work, changes) for order in group]
             decided = time.perf_counter()
             failpoints.reach("before_commit")

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
+from functools import partial
 
 from baznashr import wire
 from baznashr.types import Document, Judgement
@@ -22,11 +23,15 @@ from baznashr_server.rpc.runner import Runner
 from baznashr_server.rpc.streams import answers
 
 
-def _check_items(engine: Engine, items: Sequence[Item], key: Key) -> Future[list[Judgement]]:
+def _check_gathered(engine: Engine, items: Sequence[Item], key: Key, *, bulk: bool) -> Future[list[Judgement]]:
     corpus, _ = key
     answered: Future[list[Judgement]] = Future()
-    answered.set_result(engine.check_batch(items, corpus))
+    answered.set_result(engine.check_batch(items, corpus, bulk=bulk))
     return answered
+
+
+_check_singles = partial(_check_gathered, bulk=False)
+_check_items = partial(_check_gathered, bulk=True)
 
 
 async def _check(gathering: Gathering, request: pb.CheckTextRequest | pb.StreamCheckTextsRequest) -> Judgement:
@@ -57,7 +62,7 @@ def _compare(engine: Engine, request: pb.CompareTextsRequest) -> pb.CompareTexts
 class CheckServicer(check_service_pb2_grpc.CheckServiceServicer):
     def __init__(self, runner: Runner, admission: Admission) -> None:
         self._runner = runner
-        self._singles = runner.gathering(_check_items)
+        self._singles = runner.gathering(_check_singles)
         self._items = runner.gathering(_check_items, bulk=True)
         self._admission = admission
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from contextvars import copy_context
 from time import perf_counter
 from weakref import WeakSet
@@ -23,8 +22,10 @@ class Runner:
 
     def __init__(self, workers: int, metrics: CallMetrics) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="engine")
-        # Of their own, so that no single call stands behind batches of hundreds of milliseconds each.
-        self._bulk_threads = ThreadPoolExecutor(workers, thread_name_prefix="bulk")
+        # Of their own, so that no single call stands behind batches of hundreds of milliseconds each; half as many, so
+        # that they leave the loop and the writer a core even while they run compiled code.
+        bulk_workers = max(1, workers // 2)
+        self._bulk_threads = ThreadPoolExecutor(bulk_workers, thread_name_prefix="bulk")
         queues = (self._threads._work_queue, self._bulk_threads._work_queue)  # noqa: SLF001 - nothing public says it
         self._workers = workers
         self._gatherings: WeakSet[Gathering] = WeakSet()
@@ -35,7 +36,7 @@ class Runner:
         metrics.workers_waiting.set_function(
             lambda: sum(queue.qsize() for queue in queues) + sum(map(len, tuple(self._gatherings)))
         )
-        metrics.workers.set(2 * workers)
+        metrics.workers.set(workers + bulk_workers)
 
     def attach(self, engine: Engine) -> None:
         self._engine = engine
@@ -72,16 +73,15 @@ class Runner:
 
     def start(self, work: Callable[[], None], *, bulk: bool) -> None:
         try:
-            (self._bulk_threads if bulk else self._threads).submit(self._counted, work, bulk)
+            (self._bulk_threads if bulk else self._threads).submit(self._counted, work)
         except RuntimeError:  # the threads were told to end
             raise shutting_down() from None
 
     def waited(self, seconds: float) -> None:
         self._waits.observe(seconds)
 
-    def _counted(self, work: Callable[[], None], bulk: bool) -> None:
-        engine = self._engine
-        with self._busy.track_inprogress(), nullcontext() if bulk or engine is None else engine.precedence.single():
+    def _counted(self, work: Callable[[], None]) -> None:
+        with self._busy.track_inprogress():
             work()
 
     async def aside[Given, Made](self, function: Callable[[Given], Made], given: Given) -> Made:
