@@ -140,10 +140,9 @@ def fingerprints_of(texts: CanonicalTexts, profile: Profile = FA_1) -> list[Fing
         texts.letters, texts.starts, texts.sizes, *permutations(profile.seed)
     )
     made = []
-    before = 0
-    each = (texts.starts.tolist(), texts.sizes.tolist(), signatures, ends.tolist(), repeats.tolist(), digests_of(texts))
-    for start, size, signature, end, repeated, digest in zip(*each, strict=True):
-        letters, offsets = texts.letters[start : start + size], texts.offsets[start : start + size]
-        made.append(Fingerprint(letters, offsets, signature, passages[before:end], repeated, digest))
-        before = end
+    start = 0
+    for t, (end, repeated, digest) in enumerate(zip(ends.tolist(), repeats.tolist(), digests_of(texts), strict=True)):
+        letters, offsets = texts.of(t)
+        made.append(Fingerprint(letters, offsets, signatures[t], passages[start:end], repeated, digest))
+        start = end
     return made
