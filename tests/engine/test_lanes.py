@@ -19,7 +19,7 @@ def test_each_lane_keeps_its_order() -> None:
     """What comes first leaves first, lane by lane, whatever came between."""
     lanes: Lanes[int] = Lanes(10)
     for number in range(8):
-        lanes.put(number, bulk=number % 2 == 0)
+        lanes.put(number, 1, bulk=number % 2 == 0)
     assert [lanes.bulk() for _ in range(5)] == [0, 2, 4, 6, None]
     assert [lanes.single() for _ in range(5)] == [1, 3, 5, 7, None]
 
@@ -27,10 +27,10 @@ def test_each_lane_keeps_its_order() -> None:
 def test_what_waits_is_bounded_and_outlasts_closing() -> None:
     """Both lanes together hold so many; what is in them when they close is still taken, and then it is over."""
     lanes: Lanes[int] = Lanes(2)
-    lanes.put(1, bulk=True)
-    lanes.put(2, bulk=False)
+    lanes.put(1, 1, bulk=True)
+    lanes.put(2, 1, bulk=False)
     with pytest.raises(LanesFull):
-        lanes.put(3, bulk=False)
+        lanes.put(3, 1, bulk=False)
     lanes.close()
     assert lanes.wait(10)
     assert (lanes.single(), lanes.bulk()) == (2, 1)
@@ -40,11 +40,23 @@ def test_what_waits_is_bounded_and_outlasts_closing() -> None:
 def test_waiting_ends_with_an_order_or_the_time() -> None:
     """An order wakes who waits; for company it is waited no longer than said."""
     lanes: Lanes[int] = Lanes(10)
-    threading.Timer(0.05, lanes.put, (1,), {"bulk": False}).start()
+    threading.Timer(0.05, lanes.put, (1, 1), {"bulk": False}).start()
     start = time.monotonic()
     assert lanes.wait(10)
-    assert lanes.wait(0.05, least=5)
+    lanes.wait_for_company(0.05, single=2, bulk=1)
     assert time.monotonic() - start < 5
+
+
+def test_company_is_counted_in_documents(tmp_path: Path) -> None:
+    """What fills a group is committed at once, though it came as one batch; less waits for more."""
+    rng = Random(5)
+    with Engine.open(tmp_path / "data", group_commit_max_documents=8, group_commit_wait_ms=500) as engine:
+        start = time.monotonic()
+        engine.ingest_batch([Document(f"a{n}", article(rng)) for n in range(8)])
+        full = time.monotonic() - start
+        engine.ingest_batch([Document(f"b{n}", article(rng)) for n in range(7)])
+        short = time.monotonic() - start - full
+    assert full < 0.5 <= short
 
 
 def test_single_changes_go_before_bulk_and_bulk_still_moves(tmp_path: Path) -> None:

@@ -99,10 +99,10 @@ class Tables:
             if self._writing is not None:
                 return
         if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._seconds  # where there is no memory for a copy too
             for corpus in filled:
                 if corpus.memory_bytes <= MAX_SNAPSHOT_COPY_BYTES and self._begin(corpus, copy=True):
                     return
-            self._next = time.monotonic() + self._seconds
 
     def _begin(self, corpus: LoadedCorpus, *, copy: bool = False) -> bool:
         """Begin to write a snapshot in the background, of a copy where the tables go on changing."""
@@ -133,8 +133,8 @@ class Tables:
             snapshots.write(self.path(corpus), header, arrays)
             self._saved[corpus] = header
             self._current[corpus] = begun
-        except OSError as error:
-            log.warning("no snapshot of the tables was written: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the store has all that the snapshot would
+            log.warning("no snapshot of the tables was written: %s: %s", type(error).__name__, error)
         self._observer.snapshot(time.perf_counter() - start, written=self._saved.get(corpus) is header)
 
     def snapshot_time(self, corpus: LoadedCorpus) -> float:
@@ -167,13 +167,13 @@ class Tables:
 
     def close(self, corpora: Iterable[LoadedCorpus], *, save: bool) -> None:
         """Write the snapshots that are out of date, unless what is in memory may not be what is stored."""
-        self._wait()
-        try:
-            for corpus in corpora if save and self._seconds < inf else ():
-                self._save(corpus)
-        except StoreDamaged as error:
-            log.warning("no snapshot of the tables was written: %s", error)
-        self._threads.shutdown()
+        with self._threads:
+            self._wait()
+            try:
+                for corpus in corpora if save and self._seconds < inf else ():
+                    self._save(corpus)
+            except StoreDamaged as error:
+                log.warning("no snapshot of the tables was written: %s", error)
 
     def _save(self, corpus: LoadedCorpus) -> None:
         index, number = corpus.tables, corpus.row.corpus

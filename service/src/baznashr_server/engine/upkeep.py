@@ -40,9 +40,10 @@ class Upkeep:
         """Return the next piece of work; None where nothing is due."""
         if time.monotonic() < self._next:
             return None
+        self._next = time.monotonic() + LOOK_SECONDS  # where looking fails too
         work = self._find()
-        if work is None:
-            self._next = time.monotonic() + LOOK_SECONDS
+        if work is not None:
+            self._next = 0.0
         return work
 
     def _find(self) -> Work | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from baznashr_server.engine.precedence import Precedence
 from baznashr_server.index.columns import Entry
 from baznashr_server.limits import MAX_BULK_DOCUMENTS, MAX_QUEUED_WRITES
 from baznashr_server.store.store import Store
+
+log = logging.getLogger(__name__)
 
 REST_SECONDS = 1.0
 """Between two looks for what is due in the background while nothing comes."""
@@ -166,7 +169,7 @@ class Writer:
             if self._closed:
                 raise Unavailable("The engine is closed.", reason="SHUTTING_DOWN")
             try:
-                self._orders.put(order, bulk=bulk)
+                self._orders.put(order, work.documents, bulk=bulk)
             except LanesFull:
                 raise Unavailable(
                     "Too many changes wait for the store.", reason="OVERLOADED", metadata={"retry_after_ms": "200"}
@@ -203,17 +206,23 @@ class Writer:
             work = self._idle()
         except (apsw.Error, BaznashrError):
             return False  # what is due stays due; damage has turned the store read-only
+        except Exception:
+            log.exception("upkeep failed, and is tried again")  # callers wait for this thread: it must not end
+            return False
         if work is None:
             return False
-        self._commit([_Order(work, Future(), bulk=True)])
-        return True
+        order = _Order(work, Future(), bulk=True)
+        self._commit([order])
+        if error := order.future.exception():
+            log.error("upkeep failed, and is tried again", exc_info=error)
+        return error is None
 
     def _gather(self) -> list[_Order]:
         """Return the orders that share the next commit: single ones or bulk, in turns where both wait."""
         if not len(self._orders):
             return []
         if self._wait_seconds:
-            self._orders.wait(self._wait_seconds, least=self._max_documents)
+            self._orders.wait_for_company(self._wait_seconds, single=self._max_documents, bulk=self._max_bulk)
         lanes = (self._orders.single, self._max_documents), (self._orders.bulk, self._max_bulk)
         for take, most in reversed(lanes) if self._bulk_is_next else lanes:
             if group := _taken(take, most):
