@@ -1,6 +1,7 @@
 """A backup is one moment of the store, and a restored one is that moment; nothing half is ever left."""
 
 import os
+import resource
 import shutil
 import threading
 from pathlib import Path
@@ -154,13 +155,30 @@ def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """An unwritable place, or damage in the store, ends in an error that says which, without a file."""
     with Engine.open(tmp_path / "live") as engine:
         ingest(engine, documents(Random("five"), 60))
-        with pytest.raises(StoreError, match="cannot be written"):
+        with pytest.raises(StoreError, match=r"cannot be copied to .*missing.*CantOpenError: unable to open"):
             engine.backup(tmp_path / "missing" / "b.sqlite3")
     path = tmp_path / "live" / "baznashr.sqlite3"
     content = bytearray(path.read_bytes())
     content[-4000] ^= 1
     path.write_bytes(content)
-    with pytest.raises(StoreDamaged):
+    with pytest.raises(StoreDamaged, match=r"live.* cannot be copied to .*b.sqlite3 \(SQLITE_IOERR_DATA\)"):
         backup_folder(tmp_path / "live", tmp_path / "b.sqlite3")
     assert not list(tmp_path.glob("b.sqlite3*"))
     shutil.rmtree(tmp_path / "live")
+
+
+def test_a_disk_that_takes_no_more_is_no_damage(tmp_path: Path) -> None:
+    """Where the backup cannot grow, the error names both files and SQLite's code, and does not accuse the store."""
+    with Engine.open(tmp_path / "live") as engine:
+        ingest(engine, documents(Random("six"), 60))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(StoreError, match="SQLITE_IOERR_WRITE") as raised:
+            backup_folder(tmp_path / "live", tmp_path / "b.sqlite3")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert raised.value.reason == "BACKUP_FAILED"
+    for path in (tmp_path / "live" / "baznashr.sqlite3", tmp_path / "b.sqlite3"):
+        assert str(path) in str(raised.value)
+    assert not list(tmp_path.glob("b.sqlite3*"))

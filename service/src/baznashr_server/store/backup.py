@@ -12,7 +12,7 @@ import apsw
 from baznashr.errors import StoreDamaged, StoreError
 from baznashr_server.profile import Profile
 from baznashr_server.store.folder import DATABASE, LOCK, DataFolder, sync_folder
-from baznashr_server.store.schema import VFS, check, connect
+from baznashr_server.store.schema import VFS, check, connect, describe, is_damage
 
 LAST_BACKUP = "last-backup"
 """Empty file of a data folder; its time is that of the last backup taken of it, whoever took it."""
@@ -31,7 +31,7 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
 
     Raises:
         StoreDamaged: A page of *source* is damaged.
-        StoreError: *target* exists or cannot be written.
+        StoreError: *target* exists or cannot be written, or *source* cannot be opened.
     """
     if target.exists():
         raise StoreError(f"{target} exists already", reason="FILE_EXISTS")
@@ -43,10 +43,11 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
         size = _settle(temporary)
         temporary.rename(target)
         sync_folder(target.parent)
-    except (OSError, apsw.CantOpenError, apsw.FullError) as error:
+    except OSError as error:
         raise StoreError(f"{target} cannot be written: {error}", reason="BACKUP_FAILED") from error
     except apsw.Error as error:
-        raise StoreDamaged(f"{source} cannot be copied: {error}") from error
+        failure = f"{source} cannot be copied to {target} ({describe(error)})"
+        raise StoreDamaged(failure) if is_damage(error) else StoreError(failure, reason="BACKUP_FAILED") from error
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{temporary}{suffix}").unlink(missing_ok=True)

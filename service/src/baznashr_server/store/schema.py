@@ -12,7 +12,7 @@ from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged
 from baznashr_server.profile import Profile
 
 FORMAT = 1
-"""Of the tables below; a store of a later format is refused, one of an earlier format migrated."""
+"""Of the tables below; a store of another format is refused."""
 APPLICATION_ID = 0x62617A6E
 """"bazn", for file(1) and for telling a stranger's database."""
 PAGE_SIZE = 8192
@@ -22,6 +22,7 @@ VFS = "cksmvfs"
 CACHE_KIB = 64 * 1024
 DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError)
 """What SQLite raises where it cannot read a page, or its checksum is wrong."""
+_UNREADABLE = {f"SQLITE_IOERR_{what}" for what in ("READ", "SHORT_READ", "DATA", "CORRUPTFS")}
 JOURNAL_KIB = 64 * 1024
 """To which the log is cut once it was written into the database."""
 BUSY_WAIT_MS = 10_000
@@ -122,6 +123,16 @@ def code_of(error: apsw.Error) -> str:
     """Return SQLite's name of what went wrong, such as SQLITE_IOERR_DATA for a wrong checksum."""
     extended: int = getattr(error, "extendedresult", 0)
     return str(apsw.mapping_extended_result_codes.get(extended, type(error).__name__))
+
+
+def describe(error: apsw.Error) -> str:
+    """Return SQLite's name of what went wrong, with its message where it has one."""
+    return code_of(error) if str(error) == "not an error" else f"{code_of(error)}: {error}"
+
+
+def is_damage(error: apsw.Error) -> bool:
+    """Whether a file that is read is damaged, where another that is written to may have failed as well."""
+    return isinstance(error, (apsw.CorruptError, apsw.NotADBError)) or code_of(error) in _UNREADABLE
 
 
 def connect(path: Path, *, writable: bool) -> apsw.Connection:
