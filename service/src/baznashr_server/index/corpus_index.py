@@ -69,7 +69,7 @@ class CorpusIndex:
         self._removals = 0
         self._changes = 0
         self._counted: tuple[int, int] | None = None
-        """Boilerplate passages when they were last counted, after how many changes."""
+        """After how many changes boilerplate passages were last counted, and how many they were."""
 
     def _parts(self) -> dict[str, Postings | Columns]:
         return {"bands": self._bands, "passages": self._passages, "digests": self._digests, "slots": self._columns}

@@ -160,11 +160,12 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
 
 
 def prepare(connection: apsw.Connection, *profiles: Profile) -> Profile:
-    """Create the tables of an empty database, under the first of *profiles*, or check its format and profile.
+    """Return which of *profiles* a database is under; an empty one gets its tables, and comes under the first.
 
     Raises:
-        FormatMismatch: Written by a later release, or no database of ours.
+        FormatMismatch: Written by another release, or no database of ours.
         ProfileMismatch: Written under another profile.
+        StoreDamaged: Its header was changed.
     """
     profile = profiles[0]
     if connection.execute("SELECT count(*) FROM sqlite_master").get:
