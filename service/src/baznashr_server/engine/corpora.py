@@ -77,8 +77,10 @@ class Corpora:
     def _show(self, row: CorpusRow) -> None:
         self._loaded[row.name] = LoadedCorpus(row, self._tables.fill)
 
-    def _row(self, name: str) -> CorpusRow:
-        return next(row for row in self._store.corpora() if row.name == name)
+    def _insert(self, changes: Changes, row: CorpusRow) -> CorpusRow:
+        stored = replace(row, corpus=self._store.insert_corpus(row))
+        changes.after_commit.append(lambda: self._show(stored))
+        return stored
 
     def create(
         self, name: str, *, window_days: int, keep_text: bool, policy: Policy, shadow_policy: Policy | None
@@ -95,12 +97,8 @@ class Corpora:
                 raise CorpusExists("The name is taken.", field="name", metadata={"corpus": name})
             if len(self._loaded) >= MAX_CORPORA:
                 raise LimitReached(f"There are {MAX_CORPORA} corpora, which are the most.")
-            self._store.insert_corpus(
-                CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros(), shadow)
-            )
-            row = self._row(name)
-            changes.after_commit.append(lambda: self._show(row))
-            return row
+            row = CorpusRow(0, name, window_days, keep_text, policy_to_json(policy), 1, now_micros(), shadow)
+            return self._insert(changes, row)
 
         return corpus_from_row(cast("CorpusRow", self._change(Change(create, ends_group=True))))
 
@@ -147,9 +145,7 @@ class Corpora:
             self._store.drop_corpus(corpus.row.corpus)
             changes.after_commit.append(lambda: self._tables.forget(corpus.row.corpus))
             if name == DEFAULT_CORPUS:
-                self._store.insert_corpus(corpus.row)
-                row = self._row(name)
-                changes.after_commit.append(lambda: self._show(row))
+                self._insert(changes, corpus.row)
             else:
                 changes.after_commit.append(lambda: self._loaded.__delitem__(name))
 

@@ -22,7 +22,7 @@ from baznashr_server.index.candidates import MIN_LETTERS, edges_kernel, lookup_k
 from baznashr_server.index.columns import COLUMNS, FREE, PENDING, VISIBLE, Columns, Entry, Fields, source_key
 from baznashr_server.index.crowding import FIELDS, Crowded, crowded, crowded_kernel, most_crowded
 from baznashr_server.index.fresh import FreshKeys
-from baznashr_server.index.lookup import NO_TIME, Candidate, Lookup, Query, Reach, Texts
+from baznashr_server.index.lookup import Candidate, Lookup, Query, Reach, Texts
 from baznashr_server.index.postings import NO_LIMIT, PARTITIONS, Postings
 from baznashr_server.sketch.signature import NUM_PERM
 
@@ -292,8 +292,8 @@ class CorpusIndex:
             self._changes += 1
             return visible
 
-    def exact(self, digest: bytes, *, pending: bool, earliest: int = NO_TIME) -> int | None:
-        """Return the row of the newest indexed document with this digest, published no earlier than *earliest*.
+    def exact(self, digest: bytes, *, pending: bool) -> int | None:
+        """Return the row of the newest indexed document with this digest.
 
         There is more than one only where a copy heads a cluster of its own; those that follow are to join it.
         """
@@ -302,8 +302,7 @@ class CorpusIndex:
         columns = self._columns
         with self._settled():
             slots = self._digests.find(int(wanted[0]))
-            live = (columns.state[slots] >= least) & (columns.published[slots] >= earliest)
-            live &= (columns.digest[slots] == wanted).all(axis=1)
+            live = (columns.state[slots] >= least) & (columns.digest[slots] == wanted).all(axis=1)
             rows = columns.row[slots[live]]
         return int(rows.max()) if rows.size else None
 

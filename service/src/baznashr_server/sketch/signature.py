@@ -23,7 +23,6 @@ U32 = NDArray[np.uint32]
 NUM_PERM = 128
 SEED = 1
 SCHEME = "affine32"
-EMPTY = np.uint32(0xFFFFFFFF)
 BLOCK = 8
 """Shingles handled by one pass over the permutations: each loads and stores a signature value once for all of them."""
 

@@ -43,6 +43,7 @@ class Store(Database):
         return [CorpusRow(c, n, w, bool(k), *rest) for c, n, w, k, *rest in rows]
 
     def insert_corpus(self, row: CorpusRow) -> int:
+        """Store a corpus under a new number, whatever number *row* has, and return it."""
         self._change().execute("INSERT INTO corpora VALUES(NULL, ?, ?, ?, ?, ?, ?, ?)", astuple(row)[1:])
         return self._writer.last_insert_rowid()
 

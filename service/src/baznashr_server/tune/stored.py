@@ -41,10 +41,6 @@ class StoredCorpus:
     def policy(self) -> Policy:
         return policy_from_json(self._row.policy)
 
-    @property
-    def keeps_text(self) -> bool:
-        return self._row.keep_text
-
     def _stored(self, row: DocumentRow) -> Stored:
         return Stored(
             document_from_row(row), judgement_from_row(row, self._row.name, self._store.profile.name, replayed=False)
