@@ -28,6 +28,37 @@ def compile_one(cache: Path) -> str:
     return done.stdout.strip()
 
 
+CALLED_BOTH_WAYS = """
+import numpy as np
+from baznashr_server.kernel import kernel
+
+@kernel
+def inner(values):
+    return values + 1, values * 2
+
+@kernel
+def outer(values):
+    return inner(values)[0] + inner(values)[1]
+"""
+
+
+def test_a_kernel_is_its_own_in_every_process(tmp_path: Path) -> None:
+    """One that others call too may be compiled anew beside theirs, by any process, and is right in all that follow."""
+    (tmp_path / "kernels_both_ways.py").write_text(CALLED_BOTH_WAYS)
+    cache = tmp_path / "cache"
+    environment = {**os.environ, "BAZNASHR_KERNEL_CACHE": str(cache), "PYTHONPATH": str(tmp_path)}
+    begin = "from kernels_both_ways import *; v = np.arange(2);"
+    inner, outer = "print([a.tolist() for a in inner(v)]);", "print(outer(v).tolist());"
+    for calls in (inner + outer, outer + inner, outer + inner):
+        done = subprocess.run(
+            [sys.executable, "-c", begin + calls], env=environment, capture_output=True, text=True, check=True
+        )
+        assert set(done.stdout.splitlines()) == {"[1, 4]", "[[1, 2], [0, 2]]"}
+        if calls.startswith(inner):
+            for path in cache.rglob("*inner*.nbi"):
+                path.unlink()
+
+
 def test_kernels_run_compiled_and_without_the_gil() -> None:
     """A kernel is what numba made of the function, and lets other threads run."""
 

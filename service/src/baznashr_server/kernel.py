@@ -16,10 +16,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import cast
 
 from numba import config, njit
+from numba.core.bytecode import FunctionIdentity
 
 
 def cache_folder() -> Path:
@@ -71,6 +73,19 @@ def _prepare() -> bool:
 
 CACHED = _prepare()
 """Whether machine code is kept between runs."""
+
+
+def _number_functions_apart() -> None:
+    """Let numba count the functions it compiles from a number that no other process counts from.
+
+    It knows a function's constants by a name that holds this number. A kernel that others call is cached by itself and
+    in theirs; compiled anew by another process under the name it has in theirs, it would look for constants there that
+    only its own copy has, and fail for as long as the cache lives: SystemError, "'descr' is NULL" (numba 0.68).
+    """
+    FunctionIdentity._unique_ids = count(int.from_bytes(os.urandom(6)))  # noqa: SLF001 - there is no other way to say so
+
+
+_number_functions_apart()
 
 
 def spare_imports() -> None:
