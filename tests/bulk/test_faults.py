@@ -132,8 +132,12 @@ def test_texts_of_a_folder_and_other_encodings(bulk: Bulk, tmp_path: Path) -> No
     result = bulk(tmp_path / "texts")
     assert result.exit_code == 0, result.output
     assert judged(tmp_path / "out") == {"below/a.txt", "below/b.txt.gz"}
-    assert (tmp_path / "out" / "kept" / "below" / "a.txt").read_text("utf-8") == TEXT
-    assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"] == [str(folder / "note.md")]
+    kept = tmp_path / "out" / "kept" / "below"
+    assert (kept / "a.txt").read_text("utf-8") == TEXT
+    assert gzip.decompress((kept / "b.txt.gz").read_bytes()).decode() == TEXT + " دوم با چند واژه دیگر"
+    assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"] == [
+        f"{folder / 'note.md'} (the name does not say what it holds)"
+    ]
 
 
 def test_what_is_said_to_have_no_letters_has_none() -> None:

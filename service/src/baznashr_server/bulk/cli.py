@@ -40,6 +40,8 @@ def _failures() -> Iterator[None]:
         yield
     except BaznashrError as error:
         _fail(f"{error.field}: {error.message}" if error.field else error.message, 1)
+    except OSError as error:  # such as a full disk
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
 
 
 Inputs = Annotated[

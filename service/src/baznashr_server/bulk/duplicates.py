@@ -13,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from baznashr_server.bulk.reading import RAW, Reader
+from baznashr_server.bulk.payload import in_microseconds, is_raw
+from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.spill import Order, in_order
 
 GROUP = 512
@@ -69,10 +70,10 @@ def _digests(folder: Path, order: Order, reader: Reader, rows: NDArray[np.int64]
     start = 0
     for parts in in_order(folder, order, 0, GROUP, rows):
         for at, payload in parts:
-            if payload.schema.names == RAW.names:
+            if is_raw(payload):
                 raws = payload.column(0).to_pylist()
             else:
-                raws = [repr(sorted(record.items())).encode() for record in payload.to_pylist()]
+                raws = [repr(sorted(record.items())).encode() for record in in_microseconds(payload).to_pylist()]
             for place, document, raw in zip(at.tolist(), reader.documents(payload), raws, strict=True):
                 digest = bytes.fromhex(fingerprint(document.text).digest)
                 found[start + place] = digest, blake2b(raw, digest_size=16).digest()

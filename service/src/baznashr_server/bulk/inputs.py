@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
@@ -65,7 +65,7 @@ class Found:
     inputs: tuple[Input, ...]
     """By name."""
     skipped: tuple[str, ...]
-    """Files in folders whose names do not say what they are."""
+    """What lies in folders and is not read, with the reason."""
 
 
 def form_of(path: Path) -> Form | None:
@@ -74,60 +74,125 @@ def form_of(path: Path) -> Form | None:
     return SUFFIXES.get(name.suffix.lower())
 
 
-def find(patterns: Sequence[str], form: Form | None, spool: Path) -> Found:
+def find(patterns: Sequence[str], form: Form | None, out: Path, spool: Path, *, is_resumed: bool = False) -> Found:
     """Return the files that *patterns* name, once each, in an order that is theirs alone.
 
     Args:
         form: Of files whose names do not say it, and of standard input.
+        out: The folder of the run's outputs, which are no inputs.
         spool: Where standard input is kept, since a run reads it more than once.
+        is_resumed: Whether it holds that of an earlier start, which has to be the same.
 
     Raises:
-        InvalidArgument: A pattern names nothing, or a file's form is unknown.
+        InvalidArgument: A pattern names nothing, nothing that can be read twice, or what lies in *out*; the form of a
+            file is unknown; standard input is not what it was.
     """
-    inputs: dict[Path, Input] = {}
-    skipped: list[str] = []
+    search = _Search(form, out.resolve())
+    named: list[Path] = []
     for pattern in patterns:
         if pattern == STDIN:
-            kept = keep_stdin(spool)
-            inputs[kept] = Input(STDIN, kept, form or _sniffed(kept), kept.parent)
+            kept = keep_stdin(spool, is_resumed=is_resumed)
+            search.inputs[kept] = Input(STDIN, kept, form or _sniffed(kept), kept.parent)
             continue
-        paths = [Path(pattern)] if Path(pattern).exists() else [Path(p) for p in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - whole patterns, absolute ones too
-        if not paths:
+        path = Path(pattern)
+        if path.is_dir() and not search.is_output(path):
+            search.folder(path)
+        elif os.path.lexists(path):
+            if search.is_output(path):
+                raise InvalidArgument(f"{pattern} lies in {out}, whose files the run replaces; give another --out.")
+            named.append(path)
+        elif found := glob.glob(pattern, recursive=True):  # noqa: PTH207 - whole patterns, absolute ones too
+            for each in map(Path, found):
+                if not search.is_output(each):
+                    search.folder(each) if each.is_dir() else search.file(each, _fixed_part(pattern))
+        else:
             raise InvalidArgument(f"{pattern}: there is no such file.", reason="NO_INPUT")
-        for path in paths:
-            _take(path, form, inputs, skipped)
-    if not inputs:
+    root = Path(os.path.commonpath([path.absolute().parent for path in named])) if named else Path()
+    for path in named:
+        search.file(path, root)
+    if not search.inputs:
         raise InvalidArgument("There is nothing to read.", reason="NO_INPUT")
-    return Found(tuple(sorted(inputs.values(), key=lambda one: one.name)), tuple(sorted(skipped)))
+    inputs = sorted(search.inputs.values(), key=lambda one: one.name)
+    return Found(tuple(inputs), tuple(sorted(search.skipped)))
 
 
-def _take(path: Path, form: Form | None, inputs: dict[Path, Input], skipped: list[str]) -> None:
-    if not path.is_dir():
-        known = form_of(path) or form
+def printable(name: str) -> str:
+    """Return a file's name with the bytes escaped that are no UTF-8."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Return the folder that a glob looks into."""
+    parts = Path(pattern).parts
+    return Path(*parts[: next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)])
+
+
+@dataclass
+class _Search:
+    form: Form | None
+    out: Path
+    inputs: dict[Path, Input] = field(default_factory=dict)
+    """By where they really are."""
+    skipped: list[str] = field(default_factory=list)
+
+    def is_output(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self.out)
+
+    def file(self, path: Path, root: Path) -> None:
+        """Take a file that was asked for; the ids of texts are their paths below *root*."""
+        if not path.is_file():
+            fault = "it is no file that can be read twice; send it to '-'" if path.exists() else "it leads nowhere"
+            raise InvalidArgument(f"{printable(str(path))}: {fault}.", reason="NO_INPUT")
+        known = form_of(path) or self.form
         if known is None:
             raise InvalidArgument(
-                f"{path}: the name does not say what it holds ({', '.join(SUFFIXES)}, each also .gz, .zst, .xz, .bz2); "
-                "say so with --format.",
+                f"{printable(str(path))}: the name does not say what it holds ({', '.join(SUFFIXES)}, each also .gz, "
+                ".zst, .xz, .bz2); say so with --format.",
                 reason="UNKNOWN_FORM",
             )
-        inputs.setdefault(path.resolve(), Input(str(path), path, known, path.parent))
-        return
-    for below in sorted(path.rglob("*")):
-        if below.is_file() and not any(part.startswith(".") for part in below.relative_to(path).parts):
-            known = form_of(below)
-            if known is None:
-                skipped.append(str(below))
-            else:
-                inputs.setdefault(below.resolve(), Input(str(below), below, known, path))
+        self._take(path, known, root)
+
+    def folder(self, folder: Path) -> None:
+        """Take the files below a folder, but hidden ones and those whose names say nothing."""
+        for path in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if hidden or self.is_output(path):
+                continue
+            if path.is_symlink() and path.is_dir():
+                self.skipped.append(f"{printable(str(path))} (a link to a folder)")
+            elif path.is_file():
+                known = form_of(path)
+                if known is None:
+                    self.skipped.append(f"{printable(str(path))} (the name does not say what it holds)")
+                else:
+                    self._take(path, known, folder)
+
+    def _take(self, path: Path, form: Form, root: Path) -> None:
+        self.inputs.setdefault(path.resolve(), Input(printable(str(path)), path.absolute(), form, root.absolute()))
 
 
-def keep_stdin(spool: Path) -> Path:
-    """Copy standard input to a file, unless an earlier run has done so."""
-    if not spool.exists():
+def keep_stdin(spool: Path, *, is_resumed: bool) -> Path:
+    """Copy standard input to a file; where that of an earlier start is kept, see that nothing else comes.
+
+    Raises:
+        InvalidArgument: Something else does.
+    """
+    if not (is_resumed and spool.exists()):
         part = spool.with_name(spool.name + ".partial")
         with part.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file, CHUNK)
         part.rename(spool)
+        return spool
+    with spool.open("rb") as kept:
+        chunk = sys.stdin.buffer.read(CHUNK)
+        if chunk:  # nothing need come again
+            while chunk and chunk == kept.read(len(chunk)):
+                chunk = sys.stdin.buffer.read(CHUNK)
+            if chunk or kept.read(1):
+                raise InvalidArgument(
+                    "Standard input is not what the unfinished run began with; send the same again, or nothing.",
+                    reason="OTHER_RUN",
+                )
     return spool
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,13 +23,13 @@ from numpy.typing import NDArray
 from baznashr.types import Span
 from baznashr_server.bulk.inputs import PACKED, Form, Input, packing
 from baznashr_server.bulk.mapping import Fields, value_at
-from baznashr_server.bulk.reading import RAW, sample
+from baznashr_server.bulk.payload import is_raw
+from baznashr_server.bulk.reading import header_of
 from baznashr_server.bulk.spill import Order, in_order
 from baznashr_server.bulk.writing import whole
 
 GROUP = 512
-SUFFIX = {"gzip": ".gz", "zstd": ".zst", "xz": ".xz"}
-HEADER_RECORDS = 20
+SUFFIX = {"gzip": ".gz", "zstd": ".zst", "xz": ".xz", "bzip2": ".bz2"}
 ROW_GROUP = 8192
 ROW_GROUP_BYTES = 64 << 20
 Spans = Mapping[int, tuple[Span, ...]]
@@ -44,6 +46,8 @@ def _packed(path: Path, how: str) -> Iterator[Any]:
                 yield stack.enter_context(zstandard.ZstdCompressor().stream_writer(raw, closefd=False))
             case "xz":
                 yield stack.enter_context(lzma.LZMAFile(raw, "wb"))
+            case "bzip2":
+                yield stack.enter_context(bz2.BZ2File(raw, "wb"))
             case _:
                 yield raw
 
@@ -67,7 +71,6 @@ class Kept:
     def _open(self, form: Form) -> IO[bytes]:
         ways = {packing(one.path) for one in self._of(form)}
         how = ways.pop() if len(ways) == 1 else ""
-        how = how if how in SUFFIX else ""
         return self._stack.enter_context(_packed(self._folder / f"kept.{form}{SUFFIX.get(how, '')}", how))
 
     def raw(self, form: Form, raw: bytes) -> None:
@@ -79,18 +82,16 @@ class Kept:
             case Form.TEXT:
                 record = orjson.loads(raw)
                 path = self._folder / "kept" / record["id"]
-                path = path.with_suffix("") if path.suffix in PACKED else path
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(record["text"], "utf-8", newline="")
+                with _packed(path, PACKED.get(path.suffix.lower(), "")) as file:
+                    file.write(record["text"].encode())
             case _:
                 record = orjson.loads(raw)
                 writer, header, _ = self._tables.get(form) or self._open_table(form)
                 writer.writerow([record.get(name, "") for name in header])
 
     def _open_table(self, form: Form) -> tuple[Any, list[str], io.TextIOWrapper]:
-        header = list(
-            dict.fromkeys(n for one in self._of(form) for r in sample(one, self._encoding, HEADER_RECORDS) for n in r)
-        )
+        header = list(dict.fromkeys(n for one in self._of(form) for n in header_of(one, self._encoding)))
         text = io.TextIOWrapper(self._open(form), "utf-8", newline="", write_through=False)
         self._stack.callback(text.detach)
         self._stack.callback(text.flush)
@@ -154,12 +155,12 @@ def write_kept(
             rows = kept[start : start + GROUP]
             start += GROUP
             for at, payload in parts:
-                if payload.schema.names != RAW.names:
+                if not is_raw(payload):
                     sink.columns(_clean_columns(payload, rows[at].tolist(), fields, cleaned))
             raws = [
                 (row, raw)
                 for at, payload in parts
-                if payload.schema.names == RAW.names
+                if is_raw(payload)
                 for row, raw in zip(rows[at].tolist(), payload.column(0).to_pylist(), strict=True)
             ]
             for row, raw in sorted(raws, key=lambda one: one[0]):
@@ -174,14 +175,14 @@ def _without(text: str, spans: tuple[Span, ...]) -> str:
 
 
 def _clean(raw: bytes, spans: tuple[Span, ...], fields: Fields) -> bytes:
-    record = orjson.loads(raw)
+    record = json.loads(raw)  # which, unlike orjson, leaves long integers what they are
     holder, name = record, fields.text
     if name not in holder:
         *above, name = fields.text.split(".")
         for part in above:
             holder = holder[part]
     holder[name] = _without(value_at(record, fields.text), spans)
-    return orjson.dumps(record)
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _clean_columns(payload: pa.Table, rows: Sequence[int], fields: Fields, cleaned: Spans) -> pa.Table:

@@ -6,6 +6,7 @@ import codecs
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 MAX_LINE_BYTES = 64 << 20
@@ -14,22 +15,37 @@ over unread."""
 MAX_RECORD_LINES = 10_000
 """Lines that a quoted CSV field may run over; a quote left open ends there instead of at the end of the file."""
 TOO_LONG = None
+MARK = "\udcff"
+"""Stands for bytes that are not of the encoding; no text holds it, and its UTF-8 is none."""
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return MARK, error.end
+
+
+codecs.register_error("baznashr-mark", _marked)
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield the same text as UTF-8, without a byte order mark; what no UTF-8 file should hold is left as it is."""
-    first = True
-    decoder: codecs.IncrementalDecoder | None = None
-    for chunk in chunks:
-        if first:
-            marked = next((name for bom, name in BOMS.items() if chunk.startswith(bom)), encoding)
-            if marked not in {"utf-8", "utf-8-sig"}:
-                decoder = codecs.getincrementaldecoder(marked)("replace")
-            first = False
-            yield decoder.decode(chunk).encode() if decoder else chunk.removeprefix(codecs.BOM_UTF8)
-        else:
-            yield decoder.decode(chunk).encode() if decoder else chunk
+    """Yield the same text as UTF-8, without a byte order mark; bytes that are not of the encoding are no UTF-8 after.
+
+    Args:
+        encoding: As Python knows it; a byte order mark has more to say.
+    """
+    source = iter(chunks)
+    start = next(source, b"")
+    name = next((name for bom, name in BOMS.items() if start.startswith(bom)), codecs.lookup(encoding).name)
+    if name in {"utf-8", "utf-8-sig"}:
+        yield start.removeprefix(codecs.BOM_UTF8)
+        yield from source
+    else:
+        decoded = codecs.getincrementaldecoder(name)("baznashr-mark")
+        for chunk in chain([start], source):
+            yield decoded.decode(chunk).encode(errors="surrogatepass")
+        yield decoded.decode(b"", final=True).encode(errors="surrogatepass")
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[list[bytes | None]]:

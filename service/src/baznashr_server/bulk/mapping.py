@@ -71,7 +71,7 @@ def guess(records: Iterable[Mapping[str, Any]], asked: Mapping[str, str]) -> Fie
         name = asked.get(field, "")
         if name == NONE:
             continue
-        if name and name.split(".")[0] not in names.values():
+        if name and not {name, name.split(".")[0]} & set(names.values()):
             raise InvalidArgument(f"No record has a field {name!r}; there are: {', '.join(names.values()) or 'none'}.")
         chosen[field] = name or next((names[candidate] for candidate in known if candidate in names), "")
     if not chosen.get("text"):

@@ -84,5 +84,9 @@ class Options:
             raise InvalidArgument("--keep source-rank needs --source-ranks, the most trusted first.")
         if self.against and self.source_ranks and self.keep is not Keep.SOURCE_RANK:
             raise InvalidArgument("With --against the ranks of sources are those of the store's policy.")
+        try:
+            b" ".decode(self.encoding, "ignore")
+        except LookupError:
+            raise InvalidArgument(f"There is no encoding {self.encoding!r}.", field="encoding") from None
         if self.sample < 0:
             raise InvalidArgument("The sample must be a number of articles.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import string
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -20,14 +21,13 @@ import pyarrow.parquet as pq
 
 from baznashr.errors import BaznashrError
 from baznashr.types import Document
-from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks
+from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks, printable
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
 from baznashr_server.bulk.mapping import Fields, document_of
+from baznashr_server.bulk.payload import RAW, in_microseconds, is_raw
 from baznashr_server.engine.validation import check_document, check_letters, check_time
 from baznashr_server.limits import MAX_FIELD_BYTES, MAX_ID_BYTES, MAX_TEXT_BYTES, MAX_TEXT_LETTERS
 
-RAW = pa.schema([pa.field("raw", pa.large_binary())])
-"""Payload of rows of text files."""
 PIECE = 256
 """Rows handled at once."""
 BROKEN, ENCODING, TOO_LONG, UNREADABLE = "BROKEN_ROW", "BAD_ENCODING", "ROW_TOO_LARGE", "UNREADABLE_FILE"
@@ -72,11 +72,17 @@ class Reader:
 
     def documents(self, payload: pa.Table | pa.RecordBatch) -> list[Document]:
         """Read the documents of payloads again."""
-        if payload.schema.names == RAW.names:
+        if is_raw(payload):
             return [self.document(parsed(raw, self.fields)) for raw in payload.column(0).to_pylist()]
-        names = {name.split(".")[0] for name in _named(self.fields)} or set(payload.schema.names)
-        used = payload.select([name for name in payload.schema.names if name in names])
-        return [self.document(record) for record in used.to_pylist()]
+        return [self.document(record) for record in self._records(payload)]
+
+    def _records(self, payload: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
+        """Return of each row what makes its document; all columns where their digest is the id."""
+        if self.fields.id:
+            named = {part for name in _named(self.fields) for part in (name, name.split(".")[0])}
+            payload = payload.select([name for name in payload.schema.names if name in named])
+        records: list[dict[str, Any]] = in_microseconds(payload).to_pylist()
+        return records
 
     def pieces(self, source: Input, digest: Any = None) -> Iterator[Piece]:
         """Yield the rows of a file.
@@ -152,6 +158,9 @@ class Reader:
             file = pq.ParquetFile(source.path)
         except (pa.ArrowException, OSError) as error:
             raise Unreadable(f"it is no readable Parquet file: {error}") from error
+        if twice := [name for name, count in Counter(file.schema_arrow.names).items() if count > 1]:
+            file.close()
+            raise Unreadable(f"two columns are named {twice[0]!r}")
         damaged = []
         with file:
             first = 1
@@ -169,10 +178,12 @@ class Reader:
 
     def _columns(self, batch: pa.RecordBatch, first: int, places: _Places) -> Piece:
         rows, documents, kept, kept_places, rejects = [], [], [], [], []
-        names = {name.split(".")[0] for name in _named(self.fields)} if self.fields.id else set(batch.schema.names)
-        used = batch.select([name for name in batch.schema.names if name in names])
-        for at, record in enumerate(used.to_pylist()):
-            document, reject = self._accepted(first + at, record)
+        for at, record in enumerate(self._each(batch)):
+            document: Document | None = None
+            if isinstance(record, str):
+                reject: Reject | None = Reject(first + at, "", ENCODING if "utf" in record.lower() else BROKEN, record)
+            else:
+                document, reject = self._accepted(first + at, record)
             place = places.next(has_text=document is not None)
             if reject is not None:
                 rejects.append(reject)
@@ -183,6 +194,16 @@ class Reader:
                 kept_places.append(place)
         payload = batch if len(kept) == batch.num_rows else batch.take(pa.array(kept, pa.int64()))
         return Piece(rows, documents, payload, kept_places, rejects, places.count)
+
+    def _each(self, batch: pa.RecordBatch) -> list[dict[str, Any] | str]:
+        """Return of each row what `_records` does, or why it cannot be read."""
+        try:
+            batch.validate(full=True)
+            return [*self._records(batch)]
+        except (ValueError, OverflowError) as error:  # ArrowInvalid and UnicodeDecodeError among them
+            if batch.num_rows == 1:
+                return [f"The row cannot be read: {error}."]
+            return [one for at in range(batch.num_rows) for one in self._each(batch.slice(at, 1))]
 
 
 class _Places:
@@ -218,7 +239,7 @@ def _fault_of(raw: bytes, error: ValueError) -> tuple[str, str]:
     try:
         raw.decode()
     except UnicodeDecodeError as fault:
-        return ENCODING, f"The row is no UTF-8: {fault.reason} at byte {fault.start}."
+        return ENCODING, f"The row is not of the encoding: {fault.reason} at byte {fault.start}."
     return BROKEN, f"The row is no JSON object: {error}."
 
 
@@ -276,7 +297,7 @@ def raw_records(source: Input, encoding: str, digest: Any = None) -> Iterator[Ra
         elif source.form is Form.JSONL:
             yield from _jsonl(data)
         else:
-            yield from _csv(data, "\t" if source.form is Form.TSV else "")
+            yield from _csv(data, _delimiter(source.form))
     except OSError as error:
         raise Unreadable(str(error)) from error
 
@@ -290,6 +311,21 @@ def _jsonl(data: Iterator[bytes]) -> Iterator[RawRecord]:
                 yield RawRecord(number, b"", TOO_LONG, f"The line has more than {MAX_LINE_BYTES} bytes.")
             elif line and not line.isspace():
                 yield RawRecord(number, line, "", "")
+
+
+def _delimiter(form: Form) -> str:
+    """Return what separates columns; empty where the header tells."""
+    return "\t" if form is Form.TSV else ""
+
+
+def header_of(source: Input, encoding: str) -> list[str]:
+    """Return the columns of a CSV or TSV file; none where it cannot be read."""
+    try:
+        records = csv_records(lines(as_utf8(chunks(source.path), encoding)), _delimiter(source.form))
+        first = next((cells for _, cells, _ in records if cells is not None), [])
+    except (Unreadable, OSError):
+        return []
+    return [name.strip() for name in first]
 
 
 def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
@@ -306,11 +342,11 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
             try:
                 yield RawRecord(line, orjson.dumps(dict(zip(header, cells, strict=True))), "", "")
             except TypeError:
-                yield RawRecord(line, b"", ENCODING, "The record is no UTF-8.")
+                yield RawRecord(line, b"", ENCODING, "The record is not of the encoding.")
 
 
 def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
-    name = source.path.relative_to(source.root).as_posix() if source.name != "-" else "stdin"
+    name = printable(source.path.relative_to(source.root).as_posix()) if source.name != "-" else "stdin"
     held, size = [], 0
     for chunk in data:
         size += len(chunk)
@@ -320,16 +356,16 @@ def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
     try:
         text = b"".join(held).decode()
         return RawRecord(1, orjson.dumps({"id": name, "text": text}), "", "")
-    except (UnicodeDecodeError, TypeError) as error:
-        return RawRecord(1, b"", ENCODING, f"The text is no UTF-8: {error}.")
+    except UnicodeDecodeError as error:
+        return RawRecord(1, b"", ENCODING, f"The text is not of the encoding: {error.reason} at byte {error.start}.")
 
 
 def sample(source: Input, encoding: str, count: int) -> list[Mapping[str, Any]]:
-    """Return the first records of a file, as far as they can be read."""
+    """Return the first records of a file, as far as they can be read; of Parquet one, for the names in it."""
     try:
         if source.form is Form.PARQUET:
             with pq.ParquetFile(source.path) as file:
-                return next((batch.to_pylist() for batch in file.iter_batches(count)), [])
+                return [dict.fromkeys(file.schema_arrow.names)]
         found = []
         for record in islice(raw_records(source, encoding), count):
             try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -55,18 +56,19 @@ class Run:
         out = self.options.out
         if (out / RUN).exists():
             raise InvalidArgument(f"{out} holds a finished run; give another folder.", reason="FINISHED_RUN")
+        _refuse_foreign(out)
         existed = out.exists()
         folder = DataFolder.acquire(out / WORK)
+        state = State(out)
         try:
-            state = State(out)
-            found = find(self.options.inputs, self.options.form, state.path(STDIN))
+            options = self.options
+            found = find(options.inputs, options.form, out, state.path(STDIN), is_resumed=state.is_planned)
             reader = self._reader(found.inputs)
             survey = memory.survey(found.inputs, self.options.encoding)
             self._describe(found.inputs, found.skipped, reader, survey)
             memory.check(survey.memory, survey.rows, self.options.memory)
             memory.check_disk(out, survey.text_bytes)
             if self.options.dry_run:
-                self._forget(state, existed=existed)
                 return None
             state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
             if state.is_resumed:
@@ -89,6 +91,8 @@ class Run:
             state.remove()
             return result
         finally:
+            if not state.is_planned:  # nothing was begun, or all is done
+                self._forget(state, existed=existed)
             folder.release()
 
     @contextmanager
@@ -100,12 +104,19 @@ class Run:
     def _forget(self, state: State, *, existed: bool) -> None:
         state.remove()
         if not existed:
-            self.options.out.rmdir()
+            with suppress(OSError):  # it holds a finished run
+                self.options.out.rmdir()
 
     def _reader(self, inputs: tuple[Input, ...]) -> Reader:
         records = [r for one in inputs[:GUESSED_FILES] for r in sample(one, self.options.encoding, GUESSED_FROM)]
         if not records:
             records = [r for one in inputs for r in sample(one, self.options.encoding, 1)]
+        if not records:
+            raise InvalidArgument(
+                f"No record could be read, of {inputs[0].name} or any other. JSON is read an object a line, CSV with a "
+                "header, Parquet whole; --format and --encoding say what names and contents do not.",
+                reason="NO_INPUT",
+            )
         fields = guess(records, self.options.fields)
         if self.options.clean and "." in fields.text and any(one.form is Form.PARQUET for one in inputs):
             raise InvalidArgument("--clean cannot write into a nested column; give the text a column of its own.")
@@ -119,7 +130,7 @@ class Run:
         if len(inputs) > SHOWN_FILES:
             self.say(f"input: and {len(inputs) - SHOWN_FILES:,} more files")
         for name in skipped[:SHOWN_FILES]:
-            self.say(f"not read: {name} (the name does not say what it holds)")
+            self.say(f"not read: {name}")
         self.say(f"fields: {reader.fields.described()}; times without a zone are of {self.options.zone}")
         free = memory.available() if self.options.memory is None else self.options.memory
         self.say(
@@ -181,6 +192,12 @@ class Run:
                 self.apart.close()
                 raise
             self.apart.close()
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Refuse a folder that holds what is not of an unfinished run, and might be replaced by one."""
+    if out.is_dir() and not (out / WORK).exists() and any(out.iterdir()):
+        raise InvalidArgument(f"{out} is not empty; give a new folder.", reason="FOREIGN_FOLDER")
 
 
 def _warm_up_report() -> None:

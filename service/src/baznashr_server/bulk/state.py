@@ -56,11 +56,10 @@ class State:
             "settings": dict(settings),
             "inputs": [[name, at.st_size, at.st_mtime_ns] for name, at in stats],
         }
-        path = self.path(PLAN)
-        if not path.exists():
-            write_json(path, wanted)
+        if not self.is_planned:
+            write_json(self.path(PLAN), wanted)
             return
-        found = read_json(path)
+        found = read_json(self.path(PLAN))
         differing = [name for name in wanted if name != "settings" and found.get(name) != wanted[name]]
         noted = found.get("settings", {})
         differing += [name for name in settings if noted.get(name) != settings[name]]
@@ -71,6 +70,10 @@ class State:
                 reason="OTHER_RUN",
             )
         self.is_resumed = True
+
+    @property
+    def is_planned(self) -> bool:
+        return self.path(PLAN).exists()
 
     @property
     def is_read(self) -> bool:
@@ -91,7 +94,8 @@ class State:
             return dict(found)
 
     def remove(self) -> None:
-        shutil.rmtree(self.folder)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
 
 
 def folder_of(options: Options, state: State) -> Path:

@@ -16,7 +16,10 @@ _PARTS = re.compile(
     r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?:[\sT,،-]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6}\d*)?)?)\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
 )
+_UNMARKED = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})")
 _NUMBER = re.compile(r"-?\d{9,13}(?:\.\d+)?")
+SECONDS_FROM = 100_000_000
+"""Numbers from here on count seconds; lesser ones would lie before 1973, and are dates without marks: 20240115."""
 MILLISECONDS_FROM = 100_000_000_000
 """Numbers from here on count milliseconds: as seconds they would lie after the year 5138."""
 
@@ -55,7 +58,7 @@ def read_time(value: object, zone: tzinfo) -> datetime | None:
     if isinstance(value, bool):
         raise _unreadable(value)
     try:
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and abs(value) >= SECONDS_FROM:
             return _from_epoch(float(value))
         return _from_text(str(value), zone)
     except (ValueError, OverflowError, OSError):
@@ -78,13 +81,15 @@ def _from_text(text: str, zone: tzinfo) -> datetime | None:
     text = text.translate(_DIGITS).strip()
     if not text:
         return None
-    parts = _PARTS.fullmatch(text)
+    parts = _PARTS.fullmatch(text) or _UNMARKED.fullmatch(text)
     if parts is None:
         if _NUMBER.fullmatch(text):
             return _from_epoch(float(text))
         raise ValueError(text)
     year, month, day = (int(parts[name]) for name in ("year", "month", "day"))
     midnight = gregorian(year, month, day) if year in JALALI_YEARS else datetime(year, month, day)  # noqa: DTZ001
+    if parts.re is _UNMARKED:
+        return midnight.replace(tzinfo=zone)
     clock = (parts["time"] or parts["time_first"] or "0:0").replace(",", ".")
     hours, minutes, *seconds = clock.split(":")
     if int(hours) > 24 or int(minutes) > 59 or float(seconds[0] if seconds else 0) >= 60:

@@ -1,0 +1,282 @@
+"""What a run takes for its inputs, and what it must not: no file is lost, no row is passed over without a word."""
+
+import bz2
+import gzip
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from threading import Thread
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+
+from baznashr_server.bulk import judging
+from baznashr_server.bulk.options import Options
+from baznashr_server.bulk.progress import Quiet
+from baznashr_server.bulk.run import Run
+from tests.bulk.conftest import rows, write_lines
+from tests.bulk.test_faults import TEXT, judged, line, rejects
+
+Bulk = Callable[..., Result]
+OTHER = "نرخ ارز در بازار امروز تهران کمی پایین آمد و خریداران تا شب چشم به راه خبرهای تازه ماندند"
+
+
+def column(folder: Path, name: str) -> list[object]:
+    found: list[object] = pq.read_table(folder / "judgements.parquet").column(name).to_pylist()
+    return found
+
+
+def interrupt(source: object, out: Path) -> None:
+    """Leave an unfinished run."""
+    with pytest.raises(judging.Interrupted):
+        Run(Options((str(source),), out, report=False), Quiet(), lambda _: None, lambda: True)()
+
+
+def test_a_dry_run_leaves_an_unfinished_run_alone(bulk: Bulk, tmp_path: Path) -> None:
+    """What an interrupted run has done stays, and the same command goes on with it."""
+    source = write_lines(tmp_path / "in.jsonl", rows("dry unfinished", 40))
+    interrupt(source, tmp_path / "out")
+    assert bulk(source, "--dry-run").exit_code == 0
+    assert (tmp_path / "out" / "work" / "plan.json").exists()
+    assert bulk(source).exit_code == 0
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(bulk: Bulk, tmp_path: Path) -> None:
+    """Where the fields are wrong no folder is made, and what was there stays."""
+    source = write_lines(tmp_path / "in.jsonl", [{"zzz": TEXT}])
+    assert bulk(source).exit_code == 1
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    assert bulk(source).exit_code == 1
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_no_file_that_was_there_is_replaced(bulk: Bulk, tmp_path: Path) -> None:
+    """Inputs that lie in the folder of the outputs are refused, and so is a folder that holds anything."""
+    kept = tmp_path / "out" / "kept.jsonl"
+    kept.parent.mkdir()
+    write_lines(kept, rows("in out", 12))
+    before = kept.read_bytes()
+    other = write_lines(tmp_path / "in.jsonl", rows("other", 5))
+    for source in (kept, kept.parent, other):
+        result = bulk(source)
+        assert result.exit_code == 1
+        assert "not empty" in result.output
+    (kept.parent / "work").mkdir()
+    for source in (kept, kept.parent):
+        result = bulk(source)
+        assert result.exit_code == 1
+        assert kept.read_bytes() == before
+    assert [path.name for path in kept.parent.iterdir()] == ["kept.jsonl"]
+
+
+def test_outputs_are_no_inputs_when_a_run_goes_on(bulk: Bulk, tmp_path: Path) -> None:
+    """A folder that the outputs lie in is read without them, at the first start and at the next."""
+    write_lines(tmp_path / "in.jsonl", rows("around", 40))
+    interrupt(tmp_path, tmp_path / "out")
+    result = bulk(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert len(column(tmp_path / "out", "id")) == 40
+
+
+def test_what_cannot_be_read_twice_is_refused(bulk: Bulk, tmp_path: Path) -> None:
+    """A pipe and a link that leads nowhere are named, and nothing is judged."""
+    pipe, link = tmp_path / "pipe.jsonl", tmp_path / "link.jsonl"
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "nothing.jsonl")
+    writer = Thread(target=lambda: pipe.write_bytes(line()), daemon=True)
+    writer.start()
+    assert "send it to '-'" in bulk(pipe).output
+    assert "leads nowhere" in bulk(link).output
+    assert "leads nowhere" in bulk(tmp_path / "l*.jsonl").output
+    pipe.read_bytes()
+    writer.join()
+
+
+def test_standard_input_is_that_of_the_run(bulk: Bulk, tmp_path: Path) -> None:
+    """Of a call that failed nothing is kept; a run that goes on takes the same again, or nothing, and refuses else."""
+    some = write_lines(tmp_path / "in.jsonl", rows("piped", 40)).read_bytes()
+    assert bulk("-", input=line(id="a").replace(b"text", b"zzz")).exit_code == 1
+    assert bulk("-", "--sample", "3", input=some).exit_code == 0
+    for again, code in ((some, 0), (b"", 0), (some[:-1], 1), (some + b"\n", 1), (b"x" + some[1:], 1)):
+        out = tmp_path / f"again-{code}-{len(again)}-{again[:1].decode()}"
+        spool = tmp_path / "spool.jsonl"
+        spool.write_bytes(some)
+        with spool.open() as piped, pytest.MonkeyPatch.context() as patched:
+            patched.setattr("sys.stdin", piped)
+            interrupt("-", out)
+        result = bulk("-", out=out.name, input=again)
+        assert result.exit_code == code, result.output
+        assert code == 0 or "not what the unfinished run began with" in result.output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf8", "U8"])
+def test_an_encoding_is_one_by_any_name(bulk: Bulk, tmp_path: Path, encoding: str) -> None:
+    """Bytes that are no UTF-8 are rejected however UTF-8 is spelt."""
+    (tmp_path / "in.jsonl").write_bytes(b"\n".join([line(id="good"), line(id="bad").replace(b"x", b"\xff") + b"\xff"]))
+    assert bulk(tmp_path / "in.jsonl", "--encoding", encoding).exit_code == 3
+    assert [row["reason"] for row in rejects(tmp_path / "out")] == ["BAD_ENCODING"]
+    assert judged(tmp_path / "out") == {"good"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "txt"])
+def test_bytes_that_are_not_of_the_encoding_are_rejected(bulk: Bulk, tmp_path: Path, form: str) -> None:
+    """No text is judged with a mark in place of what could not be read; the rows beside it are."""
+    good, bad = TEXT.replace("گ", "ک").replace("پ", "ب").encode("iso-8859-6", "ignore"), b"\xab\xa1"
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in (("one", good), ("two", good + bad)):
+        match form:
+            case "jsonl":
+                content = b'{"id": "%s", "text": "%s"}\n' % (name.encode(), text)
+            case "csv":
+                content = b"id,text\n%s,%s\n" % (name.encode(), text)
+            case _:
+                content = text
+        (folder / f"{name}.{form}").write_bytes(content)
+    assert bulk(folder, "--encoding", "ISO-8859-6").exit_code == 3
+    assert [row["reason"] for row in rejects(tmp_path / "out")] == ["BAD_ENCODING"]
+    assert len(judged(tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize("encoding", ["window-1256", "rot13", "base64", ""])
+def test_what_is_no_encoding_is_refused(bulk: Bulk, tmp_path: Path, encoding: str) -> None:
+    """With a sentence, before anything is read."""
+    result = bulk(write_lines(tmp_path / "in.jsonl", rows("encoding", 3)), "--encoding", encoding)
+    assert result.exit_code == 1
+    assert "encoding" in result.output
+
+
+def test_a_parquet_file_without_ids_keeps_one_id_a_row(bulk: Bulk, tmp_path: Path) -> None:
+    """The digest that stands for the id is of all columns, whenever it is made: copies are found, ids are distinct."""
+    texts = [TEXT, OTHER, TEXT, TEXT]
+    table = pa.table(
+        {"text": texts, "category": ["a", "b", "c", "d"], "at": pa.array([1, 2, 3, 4], pa.timestamp("ns"))}
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    assert bulk(tmp_path / "in.parquet").exit_code == 0
+    assert len(set(column(tmp_path / "out", "id"))) == 4
+    assert sorted(map(str, column(tmp_path / "out", "verdict"))) == ["EXACT", "EXACT", "NEW", "NEW"]
+    assert pq.read_table(tmp_path / "out" / "kept.parquet").schema == table.schema
+
+
+def test_a_broken_row_of_parquet_costs_no_other(bulk: Bulk, tmp_path: Path) -> None:
+    """A string that is no UTF-8, in whatever column, is rejected by its row; times may have nanoseconds."""
+    strings = pa.array([TEXT.encode(), b"\xff\xfe", OTHER.encode(), TEXT.encode() + b" 2"]).view(pa.string())
+    unused = pa.array([b"a", b"b", b"\xff", b"d"]).view(pa.string())
+    times = pa.array([1714545000_000000001, 0, 0, None], pa.timestamp("ns"))
+    pq.write_table(
+        pa.table({"id": ["1", "2", "3", "4"], "text": strings, "u": unused, "time": times}), tmp_path / "a.parquet"
+    )
+    assert bulk(tmp_path / "a.parquet").exit_code == 3
+    assert judged(tmp_path / "out") == {"1", "4"}
+    assert [(row["row"], row["reason"]) for row in rejects(tmp_path / "out")] == [
+        (2, "BAD_ENCODING"),
+        (3, "BAD_ENCODING"),
+    ]
+
+
+def test_odd_columns_of_parquet(bulk: Bulk, tmp_path: Path) -> None:
+    """A lone column called raw is a column; two of one name make a file unreadable, and others are read."""
+    pq.write_table(pa.table({"raw": [TEXT, OTHER]}), tmp_path / "raw.parquet")
+    assert bulk(tmp_path / "raw.parquet", "--text", "raw", out="raw").exit_code == 0
+    assert len(column(tmp_path / "raw", "id")) == 2
+    twice = pa.Table.from_arrays([pa.array(["1"]), pa.array([TEXT]), pa.array([OTHER])], names=["id", "text", "text"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    write_lines(tmp_path / "in.jsonl", [{"id": "good", "text": TEXT}])
+    assert bulk(tmp_path / "in.jsonl", tmp_path / "twice.parquet").exit_code == 3
+    assert "two columns are named 'text'" in rejects(tmp_path / "out")[0]["message"]
+    assert judged(tmp_path / "out") == {"good"}
+
+
+def test_kept_tables_have_the_columns_of_their_header(bulk: Bulk, tmp_path: Path) -> None:
+    """Even where the first records are broken."""
+    broken = "".join(f"b{n},{TEXT},more\n" for n in range(25))
+    (tmp_path / "in.csv").write_text(f"id,text\n{broken}a,{TEXT}\nb,{OTHER}\n", "utf-8")
+    assert bulk(tmp_path / "in.csv").exit_code == 3
+    assert (tmp_path / "out" / "kept.csv").read_text("utf-8") == f"id,text\na,{TEXT}\nb,{OTHER}\n"
+
+
+def test_texts_of_one_name_stay_apart(bulk: Bulk, tmp_path: Path) -> None:
+    """Packed and plain files, and files of two folders, by a glob or by their names, are articles of their own."""
+    for name, text in (("a/1.txt", TEXT), ("b/1.txt", OTHER)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "a" / "1.txt.gz").write_bytes(gzip.compress((OTHER + TEXT).encode()))
+    names = {"a/1.txt", "b/1.txt", "a/1.txt.gz"}
+    for number, given in enumerate(([tmp_path / "*" / "1.txt*"], [tmp_path / name for name in sorted(names)])):
+        assert bulk(*given, out=f"out-{number}").exit_code == 0
+        assert judged(tmp_path / f"out-{number}") == names
+        kept = tmp_path / f"out-{number}" / "kept"
+        assert {str(path.relative_to(kept)) for path in kept.rglob("*.txt*")} == names
+
+
+def test_kept_lines_are_packed_as_they_came(bulk: Bulk, tmp_path: Path) -> None:
+    """Bzip2 too."""
+    (tmp_path / "in.jsonl.bz2").write_bytes(bz2.compress(line()))
+    assert bulk(tmp_path / "in.jsonl.bz2").exit_code == 0
+    assert bz2.decompress((tmp_path / "out" / "kept.jsonl.bz2").read_bytes()) == line() + b"\n"
+
+
+def test_names_that_are_no_utf8_are_escaped(bulk: Bulk, tmp_path: Path) -> None:
+    """An article of such a file is judged under a name that can be written; so are those beside it."""
+    (tmp_path / "in").mkdir()
+    for name in (b"\xe3\xc8.txt", b"good.txt"):
+        (tmp_path / "in" / os.fsdecode(name)).write_text(TEXT + name.hex(), "utf-8")
+    assert bulk(tmp_path / "in").exit_code == 0
+    assert judged(tmp_path / "out") == {"\\xe3\\xc8.txt", "good.txt"}
+
+
+def test_cleaned_rows_keep_their_other_values(bulk: Bulk, tmp_path: Path) -> None:
+    """A row whose second copy is removed has the same id, however long the number."""
+    long = {"id": 123456789012345678901234567890, "text": f"{TEXT}\n\n{OTHER}\n\n{TEXT}\n\n{OTHER}", "views": 2**70}
+    assert bulk(write_lines(tmp_path / "in.jsonl", [long]), "--clean").exit_code == 0
+    kept = json.loads((tmp_path / "out" / "kept.jsonl").read_text("utf-8"))
+    assert kept["text"] != long["text"]
+    assert {**kept, "text": ""} == {**long, "text": ""}
+
+
+def test_linked_folders_are_listed(bulk: Bulk, tmp_path: Path) -> None:
+    """They are not read through, and the run says so."""
+    write_lines(tmp_path / "elsewhere.jsonl", rows("linked", 3))
+    (tmp_path / "in").mkdir()
+    write_lines(tmp_path / "in" / "a.jsonl", rows("linking", 3))
+    (tmp_path / "in" / "link").symlink_to(tmp_path)
+    assert bulk(tmp_path / "in").exit_code == 0
+    skipped = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"]
+    assert skipped == [f"{tmp_path / 'in' / 'link'} (a link to a folder)"]
+
+
+@pytest.mark.parametrize("content", ["", "[\n  {\n    1\n  }\n]"])
+def test_inputs_without_records_are_named(bulk: Bulk, tmp_path: Path, content: str) -> None:
+    """Nothing that could be read, as in an array over many lines, is no matter of fields."""
+    (tmp_path / "in.json").write_text(content, "utf-8")
+    result = bulk(tmp_path / "in.json")
+    assert result.exit_code == 1
+    assert "No record could be read" in result.output
+
+
+def test_a_column_may_have_a_dot_in_its_name(bulk: Bulk, tmp_path: Path) -> None:
+    """It is found by its whole name."""
+    (tmp_path / "in.csv").write_text(f"id,content.body\na,{TEXT}\n", "utf-8")
+    assert bulk(tmp_path / "in.csv", "--text", "content.body").exit_code == 0
+    pq.write_table(pa.table({"id": ["a"], "content.body": [TEXT]}), tmp_path / "in.parquet")
+    assert bulk(tmp_path / "in.parquet", "--text", "content.body", out="parquet").exit_code == 0
+
+
+def test_a_full_disk_is_told_by_a_sentence(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run ends with code 1, and goes on when there is room."""
+    source = write_lines(tmp_path / "in.jsonl", rows("full", 20))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "out" / "kept.jsonl"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("baznashr_server.bulk.finishing.write_kept", full)
+        result = bulk(source)
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'out' / 'kept.jsonl'}: No space left on device" in result.output
+    assert bulk(source).exit_code == 0
