@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +21,6 @@ CONTEXT = 30
 """Code points to both sides of a number that are shown with it."""
 
 
-class Written(NamedTuple):
-    """A number as the text writes it."""
-
-    number: str
-    context: str
-    """It with the words around, on one line."""
-
-
 @dataclass(eq=False)
 class Body:
     """What is compared. Kept by the engine for as long as its cache holds it."""
@@ -43,8 +34,8 @@ class Body:
     """uint32[max(0, m-7)], in text order."""
     title: str = ""
     source: str = ""
-    _written: dict[int, Written] = field(default_factory=dict)
-    """Numbers looked at: a recurring report is held against many others by the same ones."""
+    _around: dict[int, str] = field(default_factory=dict)
+    """Of numbers looked at: a recurring report is held against many others by the same ones."""
 
     @cached_property
     def table(self) -> ShingleTable:
@@ -69,13 +60,16 @@ class Body:
     def numbers(self) -> PlacedNumbers:
         return placed_numbers(code_points(self.text), self.offsets)
 
-    def written(self, number: int) -> Written:
-        """Return one of `numbers`, by its place there, as it is written."""
-        found = self._written.get(number)
+    def number(self, place: int) -> str:
+        """Return the one of `numbers` at *place* there, as the text writes it."""
+        return self.text[self.numbers.text_starts[place] : self.numbers.text_ends[place]]
+
+    def around(self, place: int) -> str:
+        """Return the number at *place* with the words around, on one line."""
+        found = self._around.get(place)
         if found is None:
-            start, end = int(self.numbers.text_starts[number]), int(self.numbers.text_ends[number])
-            around = " ".join(self.text[max(0, start - CONTEXT) : end + CONTEXT].split())
-            found = self._written[number] = Written(self.text[start:end], around)
+            start, end = int(self.numbers.text_starts[place]), int(self.numbers.text_ends[place])
+            found = self._around[place] = " ".join(self.text[max(0, start - CONTEXT) : end + CONTEXT].split())
         return found
 
     def drop_table(self) -> None:

@@ -164,4 +164,4 @@ def number_changes(comparison: Comparison, limit: int) -> tuple[NumberChange, ..
     """Return the first *limit* changed numbers as both texts write them, with the words around."""
     judged, stored = comparison.judged, comparison.stored
     changed = comparison.numbers.changed[:limit].tolist()
-    return tuple(NumberChange(stored.written(old).number, *judged.written(new)) for new, old in changed)
+    return tuple(NumberChange(stored.number(old), judged.number(new), judged.around(new)) for new, old in changed)
