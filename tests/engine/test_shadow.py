@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from baznashr.errors import DocumentIdReused, InvalidCorpus
-from baznashr.types import Document, Judgement, Override, OverrideKind, Policy, Thresholds, Verdict
-from baznashr_server.engine import Engine
+from baznashr.types import Document, Judgement, Override, OverrideKind, Policy, ShadowDifference, Thresholds, Verdict
+from baznashr_server.engine import Engine, shadow
 from baznashr_server.engine.observer import Silence
 from baznashr_server.engine.recent import Recent
+from baznashr_server.engine.records import policy_to_json
+from baznashr_server.engine.shadow import shadow_difference
 from tests.articles import samples
 
 STRICT = Policy(thresholds=Thresholds(near_duplicate=1.0, same_article=0.97, numbers_changed=1.0, passage_letters=600))
@@ -159,3 +161,39 @@ def test_only_the_newest_are_kept() -> None:
     for number in range(5):
         recent.add(number)
     assert recent.newest() == (4, 3, 2)
+
+
+def test_a_judgement_is_of_one_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy that changes while a text is judged says nothing of it, nor does the version name it."""
+    observer = Silence()
+    first, second, *_ = articles()
+    with Engine.open(tmp_path / "data", observer=observer) as engine:
+        engine.create_corpus("c", policy=Policy(repeated_verdicts=(Verdict.EXACT,)))
+        engine.ingest(first, "c")
+        corpus = engine._corpora["c"]
+        before, row = corpus.rules.version, corpus.row
+        later = replace(row, policy=policy_to_json(Policy(repeated_verdicts=())), policy_revision=2)
+        monkeypatch.setattr(observer, "searched", lambda *_: corpus.change(later))
+        judgement = engine.check(first.text, "c")
+        assert (judgement.repeated, judgement.policy) == (True, before)
+        corpus.change(row)
+        judgement = engine.ingest(replace(second, text=first.text), "c")
+        assert (judgement.repeated, judgement.policy) == (True, before)
+        judgement = engine.check(first.text, "c")
+        assert (judgement.repeated, judgement.policy) == (False, corpus.rules.version)
+
+
+def test_what_an_ended_trial_says_is_not_kept(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shadow policy that is removed while it judges leaves no difference behind, and no error."""
+    first, *_ = articles()
+    engine.create_corpus("c", shadow_policy=Policy(repeated_verdicts=()))
+    engine.ingest(first, "c")
+    corpus = engine._corpora["c"]
+
+    def late(*arguments: object) -> ShadowDifference | None:
+        corpus.change(replace(corpus.row, shadow_policy=None))
+        return shadow_difference(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(shadow, "shadow_difference", late)
+    assert engine.check(first.text, "c").repeated
+    assert engine.shadow_differences("c") == ()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from baznashr.types import Judgement, Policy, Verdict
-from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr.types import Judgement, Verdict
+from baznashr_server.engine.corpus import LoadedCorpus, Rules
 from baznashr_server.engine.findings import MEMBERSHIP, match_of, new_share, reason_for_new, verify
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.prepared import Prepared
@@ -13,13 +13,13 @@ from baznashr_server.judge.rules import is_repeated
 
 def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: LoadedCorpus | None) -> Judgement:
     """Return what *later* is to *earlier*, with all evidence, by the policy and the boilerplate of *corpus*."""
-    policy = corpus.policy if corpus else Policy()
+    rules = corpus.rules if corpus else Rules()
     later_mask, earlier_mask = (
         judge.boilerplate(corpus, one.body)[1] if corpus else NO_MASK for one in (later, earlier)
     )
     same_text = earlier.fingerprint.digest_bytes == later.fingerprint.digest_bytes
     ruling, comparison = verify(
-        later.body, earlier.body, (later_mask, earlier_mask), same_text=same_text, thresholds=policy.thresholds
+        later.body, earlier.body, (later_mask, earlier_mask), same_text=same_text, thresholds=rules.policy.thresholds
     )
     earlier_id = earlier.document.id
     is_member = ruling.verdict in MEMBERSHIP
@@ -27,7 +27,7 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
     related = earlier_id if not is_member and ruling.verdict is not Verdict.NEW else ""
     return Judgement(
         verdict=ruling.verdict,
-        repeated=is_repeated(ruling.verdict, policy),
+        repeated=is_repeated(ruling.verdict, rules.policy),
         reason=reason_for_new(later, [ruling]) if ruling.verdict is Verdict.NEW else ruling.reason,
         document_id=later.document.id,
         corpus=corpus.name if corpus else "",
@@ -37,6 +37,6 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
         new_share=new_share(later.body, ruling, [comparison]),
         self_repetition=later.repetition,
         profile=judge.profile.name,
-        policy=corpus.policy_version if corpus else "",
+        policy=rules.version,
         digest=later.fingerprint.digest,
     )

@@ -40,6 +40,22 @@ def entry_of(row: DocumentRow) -> Entry:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """What a corpus judges by: replaced as one, and read once for a judgement, so that none mixes two policies."""
+
+    policy: Policy = field(default_factory=Policy)
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """A shadow policy, and what it judged otherwise."""
+
+    policy: Policy
+    differences: Recent[ShadowDifference] = field(default_factory=lambda: Recent(MAX_SHADOW_DIFFERENCES))
+
+
 @dataclass(eq=False)
 class LoadedCorpus:
     """A corpus at hand; its tables are filled when they are first asked for, and again after they were unloaded."""
@@ -51,11 +67,9 @@ class LoadedCorpus:
     newest: int | None = None
     """The clock: the newest publish time seen, never ahead of the wall clock when it came."""
     documents: int = 0
-    policy: Policy = field(init=False)
-    policy_version: str = field(init=False)
-    shadow_policy: Policy | None = field(init=False, default=None)
-    differences: Recent[ShadowDifference] = field(init=False, default_factory=lambda: Recent(MAX_SHADOW_DIFFERENCES))
-    """What the shadow policy judged otherwise."""
+    rules: Rules = field(init=False)
+    trial: Trial | None = field(init=False, default=None)
+    """None without a shadow policy."""
     tables: CorpusIndex | None = field(init=False, default=None)
     """None while they are not in memory."""
     last_used: float = field(init=False, default=0.0)
@@ -68,6 +82,10 @@ class LoadedCorpus:
     @property
     def name(self) -> str:
         return self.row.name
+
+    @property
+    def policy(self) -> Policy:
+        return self.rules.policy
 
     @property
     def leads_beyond_window(self) -> bool:
@@ -98,12 +116,10 @@ class LoadedCorpus:
 
     def change(self, row: CorpusRow) -> None:
         self.row = row
-        self.policy = policy_from_json(row.policy)
-        self.policy_version = policy_version(row)
+        self.rules = Rules(policy_from_json(row.policy), policy_version(row))
         shadow = None if row.shadow_policy is None else policy_from_json(row.shadow_policy)
-        if shadow != self.shadow_policy:
-            self.shadow_policy = shadow
-            self.differences = Recent(MAX_SHADOW_DIFFERENCES)
+        if shadow != (self.trial and self.trial.policy):
+            self.trial = None if shadow is None else Trial(shadow)
 
     def tick(self, published: int, now: int) -> None:
         """Move the clock to a publish time just seen."""

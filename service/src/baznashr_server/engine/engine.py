@@ -205,7 +205,8 @@ class Engine:
 
         They are kept in memory, at most MAX_SHADOW_DIFFERENCES, while the engine is open and the shadow policy stays.
         """
-        return self._corpora[name].differences.newest()
+        trial = self._corpora[name].trial
+        return trial.differences.newest() if trial else ()
 
     def delete_corpus(self, name: str) -> None:
         """Delete a corpus with all its documents; deleting the default one leaves it empty."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from baznashr.types import Judgement, Match, Thresholds, Verdict
 from baznashr_server.engine.bodies import Stored
-from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine.corpus import LoadedCorpus, Rules
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.candidates import MIN_LETTERS
 from baznashr_server.index.corpus_index import CorpusIndex
@@ -116,8 +116,8 @@ class Outcome:
 class Evidence(dict[int, Finding]):
     """Comparisons already made for one judged text, by row; rows never change."""
 
-    thresholds: Thresholds | None = None
-    """Under which the rules spoke."""
+    rules: Rules
+    """Under which the findings were ruled; the corpus's when the text was last compared."""
     mask: Mask | None = None
     """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
     edges: Edges = (0, 0)
@@ -128,6 +128,10 @@ class Evidence(dict[int, Finding]):
     """Of the stored texts, by row, where the judged text has any boilerplate."""
     watched: tuple[NDArray[np.uint64], ...] = ()
     """The passages next to what is left out as boilerplate: were one of them to become it, more would be."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self.rules = rules
 
     def forget(self) -> None:
         self.clear()

@@ -111,7 +111,7 @@ class Ingest:
         judge = partial(self._judge, number, override, is_outdated=is_outdated, is_late=is_late)
         outcome = judge() if stored is None else self._instead_of(stored, judge, number, keeps_old=is_late)
         judgement = outcome.judgement
-        if corpus.shadow_policy is not None:
+        if corpus.trial is not None:
             changes.after_commit.append(lambda: note(corpus, outcome, self.observer))
         if is_late:
             return judgement

@@ -13,7 +13,7 @@ from functools import partial
 from baznashr.types import Judgement, OverrideKind, Verdict
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, Stored, stored_from_row
-from baznashr_server.engine.corpus import LoadedCorpus
+from baznashr_server.engine.corpus import LoadedCorpus, Rules
 from baznashr_server.engine.findings import (
     MEMBERSHIP,
     Edges,
@@ -85,7 +85,8 @@ class Judge:
         queries = [Query(one.fingerprint, one.document.source) for one in prepared]
         with timed(self._observer, "lookup"):
             lookup = index.lookup(queries, _reach(corpus))
-        evidence = [Evidence() for _ in prepared]
+        rules = corpus.rules
+        evidence = [Evidence(rules) for _ in prepared]
         for t, candidates in enumerate(lookup.candidates):
             evidence[t].is_telling = bool(candidates) and lookup.is_telling(t)
         if compare:
@@ -147,7 +148,7 @@ class Judge:
         findings = [finding for finding in compared if finding.ruling.verdict is not Verdict.NEW]
         word = None if override is None or override.kind == OverrideKind.PIN_CANONICAL else override
         if word is not None:
-            findings = self._overridden(corpus, prepared, findings, word)
+            findings = self._overridden(corpus, prepared, findings, word, evidence.rules)
         reason = reason_for_new(prepared, [finding.ruling for finding in compared])
         judgement, cluster = self._decide(corpus, prepared, findings, reason, evidence, stored=stored)
         return Outcome(judgement, cluster, tuple(compared) if word is None else None)
@@ -176,7 +177,7 @@ class Judge:
         stored: bool,
     ) -> tuple[Judgement, int | None]:
         """Return the judgement by the strongest finding, or NEW for *reason*, and the cluster to join."""
-        judgement = partial(self._judgement, corpus, prepared, stored)
+        judgement = partial(self._judgement, corpus, prepared, evidence.rules, stored)
         findings.sort(key=lambda finding: finding.order)
         if len(findings) > MAX_MATCHES:
             self._observer.limit_bit("matches")
@@ -198,10 +199,10 @@ class Judge:
         self, corpus: LoadedCorpus, prepared: Prepared, candidates: list[Candidate], evidence: Evidence
     ) -> list[Finding]:
         findings: list[Finding] = []
-        if evidence and evidence.thresholds is not corpus.policy.thresholds:
+        if evidence.rules is not (rules := corpus.rules):
+            evidence.rules = rules
             for number, known in evidence.items():
-                evidence[number] = ruled(known.stored, known.comparison, prepared, corpus.policy.thresholds)
-        evidence.thresholds = corpus.policy.thresholds
+                evidence[number] = ruled(known.stored, known.comparison, prepared, rules.policy.thresholds)
         rows: set[int] = set()
         templates = 0
         for candidate in candidates:
@@ -228,7 +229,7 @@ class Judge:
                 return None
             body = self._bodies.body_of(stored)
         comparison = None if body is None else self._compare(corpus, prepared, row, body, evidence)
-        finding = evidence[row] = ruled(stored, comparison, prepared, corpus.policy.thresholds)
+        finding = evidence[row] = ruled(stored, comparison, prepared, evidence.rules.policy.thresholds)
         return finding
 
     def _compare(
@@ -312,7 +313,7 @@ class Judge:
         return stored.row.id if stored else None
 
     def _overridden(
-        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow
+        self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow, rules: Rules
     ) -> list[Finding]:
         target = self._store.document(corpus.row.corpus, override.target_id) if override.target_id else None
         if override.kind == OverrideKind.NOT_REPEAT:
@@ -325,7 +326,7 @@ class Judge:
         if target is None:
             return findings
         forced = Ruling(Verdict.NEAR_DUPLICATE, OVERRIDDEN)
-        found = self._find(corpus, prepared, target.row, Evidence())
+        found = self._find(corpus, prepared, target.row, Evidence(rules))
         others = [
             replace(finding, ruling=Ruling(Verdict.OVERLAP, OVERRIDDEN))
             if finding.ruling.verdict in MEMBERSHIP
@@ -343,6 +344,7 @@ class Judge:
         self,
         corpus: LoadedCorpus,
         prepared: Prepared,
+        rules: Rules,
         stored: bool,
         ruling: Ruling,
         findings: list[Finding] | None = None,
@@ -353,7 +355,7 @@ class Judge:
         comparisons = [finding.comparison for finding in findings if finding.comparison is not None]
         return Judgement(
             verdict=ruling.verdict,
-            repeated=is_repeated(ruling.verdict, corpus.policy),
+            repeated=is_repeated(ruling.verdict, rules.policy),
             reason=ruling.reason,
             document_id=prepared.document.id,
             corpus=corpus.name,
@@ -364,7 +366,7 @@ class Judge:
             self_repetition=prepared.repetition,
             stored=stored,
             profile=self.profile.name,
-            policy=corpus.policy_version,
+            policy=rules.version,
             digest=prepared.fingerprint.digest,
         )
 

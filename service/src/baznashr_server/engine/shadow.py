@@ -43,9 +43,10 @@ def shadow_difference(judgement: Judgement, compared: Sequence[Finding], policy:
 
 def note(corpus: LoadedCorpus, outcome: Outcome, observer: Observer) -> None:
     """Count and keep how the corpus's shadow policy differs; where an editor's word decided, nothing is on trial."""
-    if corpus.shadow_policy is None or outcome.compared is None:
+    trial = corpus.trial
+    if trial is None or outcome.compared is None:
         return
-    difference = shadow_difference(outcome.judgement, outcome.compared, corpus.shadow_policy)
+    difference = shadow_difference(outcome.judgement, outcome.compared, trial.policy)
     if difference is not None:
-        corpus.differences.add(difference)
+        trial.differences.add(difference)
         observer.shadow_differed(difference.verdict, difference.shadow_verdict)
