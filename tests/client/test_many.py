@@ -340,3 +340,24 @@ def test_no_item_is_blamed_for_what_is_not_its_own(error):
 
     settled = run(plan, batch, server)
     assert (settled.outcomes, settled.failure) == ([], error)
+
+
+def test_values_of_a_wrong_type_cost_only_their_item(client, stub):
+    """A document that cannot be sent, as one from a file may be, is refused in its place; a wrong corpus ends it."""
+    stub.answers |= {"BatchIngestDocuments": judge_batch, "BatchCheckTexts": judge_batch}
+    given = [types.Document("a", "1"), types.Document("b", 2), types.Document("c", "3", labels={"n": 5})]
+    for many, path in ((client.ingest_many, "documents"), (client.check_many, "items")):
+        good, *bad = many(given, on_error="yield")
+        assert good.reason == "1"
+        assert [(type(error), error.field) for error in bad] == [
+            (errors.InvalidText, f"{path}[1].text"),
+            (errors.InvalidDocument, f"{path}[2].labels"),
+        ]
+        with pytest.raises(errors.InvalidCorpus, match="of type int"):
+            list(many(given, 3, on_error="skip"))
+    with pytest.raises(errors.InvalidText, match="of type int"):
+        client.ingest(given[1])
+    with pytest.raises(errors.InvalidCorpus, match="of type int"):
+        client.ingest(given[0], 3)
+    with pytest.raises(TypeError, match="A Document is asked for, not str"):
+        client.ingest("1")

@@ -107,6 +107,34 @@ def test_documents_that_cannot_travel_are_refused_by_field(values, error, field)
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("values", "error", "reason", "field", "found"),
+    [
+        ({"text": 5}, errors.InvalidText, "MALFORMED_TEXT", "text", "int"),
+        ({"text": None}, errors.InvalidText, "MALFORMED_TEXT", "text", "NoneType"),
+        ({"text": b"a"}, errors.InvalidText, "MALFORMED_TEXT", "text", "bytes"),
+        ({"id": 7}, errors.InvalidDocument, "INVALID_DOCUMENT_ID", "id", "int"),
+        ({"title": ["a"]}, errors.InvalidDocument, "INVALID_FIELD", "title", "list"),
+        ({"source": 1.5}, errors.InvalidDocument, "INVALID_FIELD", "source", "float"),
+        ({"url": True}, errors.InvalidDocument, "INVALID_FIELD", "url", "bool"),
+        ({"labels": {"a": 5}}, errors.InvalidDocument, "INVALID_FIELD", "labels", "int"),
+        ({"labels": {"a": None}}, errors.InvalidDocument, "INVALID_FIELD", "labels", "NoneType"),
+        ({"labels": 5}, errors.InvalidDocument, "INVALID_FIELD", "labels", "int"),
+        ({"labels": "abc"}, errors.InvalidDocument, "INVALID_FIELD", "labels", "str"),
+        ({"labels": None}, errors.InvalidDocument, "INVALID_FIELD", "labels", "NoneType"),
+        ({"published_at": "2024-05-01"}, errors.InvalidDocument, "INVALID_PUBLISHED_AT", "published_at", "str"),
+        ({"published_at": 0}, errors.InvalidDocument, "INVALID_PUBLISHED_AT", "published_at", "int"),
+    ],
+)
+def test_values_of_a_wrong_type_are_refused_by_field(values, error, reason, field, found):
+    """What a field cannot carry raises the public error that names the field and the type that was found."""
+    document = types.Document(**({"id": "a", "text": "خبر"} | values))
+    for convert in (wire.document_to_message, wire.check_item_to_message):
+        with pytest.raises(error, match=f"of type {found}") as caught:
+            convert(document)
+        assert (caught.value.reason, caught.value.field) == (reason, field)
+
+
 def test_a_surrogate_pair_in_two_code_points_is_no_character():
     """Two surrogates in a row do not pass as the character that they would make in UTF-16."""
     with pytest.raises(errors.InvalidText):
@@ -117,6 +145,8 @@ def test_a_wrong_type_is_named():
     """What is neither a text nor a Document is a TypeError that says so."""
     with pytest.raises(TypeError, match="not int"):
         wire.check_item_to_message(5)
+    with pytest.raises(TypeError, match="A Document is asked for, not str"):
+        wire.document_to_message("خبر")
 
 
 @pytest.mark.parametrize(

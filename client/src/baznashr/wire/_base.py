@@ -28,13 +28,21 @@ def build(message: Callable[_P, _M], *args: _P.args, **fields: _P.kwargs) -> _M:
     """Build a message, or name the field that it cannot carry.
 
     Raises:
-        InvalidArgument: A string holds a lone surrogate, or a number is out of range.
+        InvalidArgument: A string holds a lone surrogate, a number is out of range, or a value is of a wrong type.
     """
     try:
         return message(*args, **fields)
     except UnicodeEncodeError:
         field = next((name for name, value in fields.items() if not _encodable(value)), "")
-        raise _malformed(field) from None
+        raise refused(field, "A lone surrogate is no character; no encoding can carry it.") from None
+    except TypeError:
+        alone: Callable[..., object] = message
+        for name, value in fields.items():
+            try:
+                alone(**{name: value})
+            except TypeError:  # noqa: PERF203 - once, and then the call is over
+                raise wrong_type(name, value) from None
+        raise
     except ValueError:
         field = next(
             (name for name, value in fields.items() if isinstance(value, int) and not -_INT32 <= value < _INT32), ""
@@ -50,14 +58,23 @@ def _encodable(value: object) -> bool:
     return not isinstance(value, (list, tuple)) or all(_encodable(part) for part in value)
 
 
-def _malformed(field: str) -> InvalidArgument:
-    message = "A lone surrogate is no character; no encoding can carry it."
+def wrong_type(field: str, value: object) -> InvalidArgument:
+    """Return the error for a value of a type that its field cannot carry, or that holds one."""
+    parts = [part for pair in value.items() for part in pair] if isinstance(value, dict) else [value]
+    found = next((part for part in parts if not isinstance(part, str)), value)
+    return refused(field, f"The field cannot carry a value of type {type(found).__name__}.")
+
+
+def refused(field: str, message: str) -> InvalidArgument:
+    """Return the error for a value that its field cannot carry."""
     if field == "text":
         return InvalidText(message, field=field)
     if field in {"corpus", "name"}:
         return InvalidCorpus(message, field=field)
     if field in {"id", "document_id", "target_id"}:
         return InvalidDocument(message, reason="INVALID_DOCUMENT_ID", field=field)
+    if field == "published_at":
+        return InvalidDocument(message, reason="INVALID_PUBLISHED_AT", field=field)
     return InvalidDocument(message, field=field)
 
 
@@ -84,6 +101,8 @@ class EnumTable(Generic[_E]):
 def time_to_message(time: datetime | None, field: str) -> Timestamp | None:
     if time is None:
         return None
+    if not isinstance(time, datetime):
+        raise wrong_type(field, time)
     if time.utcoffset() is None:
         raise InvalidDocument("A time must say its time zone.", reason="INVALID_PUBLISHED_AT", field=field)
     seconds, microseconds = divmod((time - _EPOCH) // _MICROSECOND, 1_000_000)

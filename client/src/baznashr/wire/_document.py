@@ -5,12 +5,23 @@ from __future__ import annotations
 from baznashr import types
 from baznashr.errors import InvalidDocument
 from baznashr.v1 import check_service_pb2, document_pb2
-from baznashr.wire._base import build, required_time, time_from_message, time_to_message
+from baznashr.wire._base import build, required_time, time_from_message, time_to_message, wrong_type
 from baznashr.wire._corpus import corpus_name
 from baznashr.wire._judgement import judgement_from_message, judgement_to_message
 
 
 def document_to_message(document: types.Document) -> document_pb2.Document:
+    if not isinstance(document, types.Document):
+        raise TypeError(f"A Document is asked for, not {type(document).__name__}.")
+    # Protobuf takes None for a string that is not set, and bytes for a string.
+    if not isinstance(document.id, str):
+        raise wrong_type("id", document.id)
+    if not isinstance(document.text, str):
+        raise wrong_type("text", document.text)
+    try:
+        labels = dict(document.labels)
+    except (TypeError, ValueError):
+        raise wrong_type("labels", document.labels) from None
     return build(
         document_pb2.Document,
         id=document.id,
@@ -19,7 +30,7 @@ def document_to_message(document: types.Document) -> document_pb2.Document:
         source=document.source,
         url=document.url,
         published_at=time_to_message(document.published_at, "published_at"),
-        labels=dict(document.labels),
+        labels=labels,
     )
 
 
