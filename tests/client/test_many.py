@@ -353,11 +353,11 @@ def test_values_of_a_wrong_type_cost_only_their_item(client, stub):
             (errors.InvalidText, f"{path}[1].text"),
             (errors.InvalidDocument, f"{path}[2].labels"),
         ]
-        with pytest.raises(errors.InvalidCorpus, match="of type int"):
+        with pytest.raises(errors.InvalidCorpus, match="must be a string, not int"):
             list(many(given, 3, on_error="skip"))
-    with pytest.raises(errors.InvalidText, match="of type int"):
+    with pytest.raises(errors.InvalidText, match="must be a string, not int"):
         client.ingest(given[1])
-    with pytest.raises(errors.InvalidCorpus, match="of type int"):
+    with pytest.raises(errors.InvalidCorpus, match="must be a string, not int"):
         client.ingest(given[0], 3)
     with pytest.raises(TypeError, match="A Document is asked for, not str"):
         client.ingest("1")

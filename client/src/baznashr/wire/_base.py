@@ -18,6 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _NANOS_PER_SECOND = 1_000_000_000
 _INT32 = 1 << 31
+_WANTED = {bool: "True or False", int: "a number"}
 
 _E = TypeVar("_E", bound=Enum)
 _M = TypeVar("_M")
@@ -36,12 +37,13 @@ def build(message: Callable[_P, _M], *args: _P.args, **fields: _P.kwargs) -> _M:
         field = next((name for name, value in fields.items() if not _encodable(value)), "")
         raise refused(field, "A lone surrogate is no character; no encoding can carry it.") from None
     except TypeError:
-        alone: Callable[..., object] = message
+        alone: Callable[..., Any] = message
         for name, value in fields.items():
             try:
                 alone(**{name: value})
             except TypeError:  # noqa: PERF203 - once, and then the call is over
-                raise wrong_type(name, value) from None
+                wanted = _WANTED.get(type(getattr(alone(), name)), "a string")
+                raise wrong_type(name, value, wanted) from None
         raise
     except ValueError:
         field = next(
@@ -58,11 +60,11 @@ def _encodable(value: object) -> bool:
     return not isinstance(value, (list, tuple)) or all(_encodable(part) for part in value)
 
 
-def wrong_type(field: str, value: object) -> InvalidArgument:
-    """Return the error for a value of a type that its field cannot carry, or that holds one."""
+def wrong_type(field: str, value: object, wanted: str = "a string") -> InvalidArgument:
+    """Return the error for a value that is not what is *wanted*, or that holds what is not."""
     parts = [part for pair in value.items() for part in pair] if isinstance(value, dict) else [value]
     found = next((part for part in parts if not isinstance(part, str)), value)
-    return refused(field, f"The field cannot carry a value of type {type(found).__name__}.")
+    return refused(field, f"The value must be {wanted}, not {type(found).__name__}.")
 
 
 def refused(field: str, message: str) -> InvalidArgument:
@@ -102,7 +104,7 @@ def time_to_message(time: datetime | None, field: str) -> Timestamp | None:
     if time is None:
         return None
     if not isinstance(time, datetime):
-        raise wrong_type(field, time)
+        raise wrong_type(field, time, "a datetime")
     if time.utcoffset() is None:
         raise InvalidDocument("A time must say its time zone.", reason="INVALID_PUBLISHED_AT", field=field)
     seconds, microseconds = divmod((time - _EPOCH) // _MICROSECOND, 1_000_000)

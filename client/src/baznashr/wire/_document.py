@@ -21,7 +21,7 @@ def document_to_message(document: types.Document) -> document_pb2.Document:
     try:
         labels = dict(document.labels)
     except (TypeError, ValueError):
-        raise wrong_type("labels", document.labels) from None
+        raise wrong_type("labels", document.labels, "a mapping of strings") from None
     return build(
         document_pb2.Document,
         id=document.id,
