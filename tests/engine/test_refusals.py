@@ -52,6 +52,7 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
         "shadow_policy",
     ),
     "own target": (lambda e: e.override(Override("a", OverrideKind.REPEAT_OF, "a")), "target_id"),
+    "target of a pin": (lambda e: e.override(Override("stored", OverrideKind.PIN_CANONICAL, "a")), "target_id"),
     "no target": (lambda e: e.override(Override("stored", OverrideKind.REPEAT_OF)), "target_id"),
     "no filter": (lambda e: e.delete_where(), "source"),
     "filter without zone": (lambda e: e.delete_where(published_before=datetime(2026, 1, 1)), "published_before"),  # noqa: DTZ001

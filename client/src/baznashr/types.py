@@ -71,7 +71,7 @@ class OverrideKind(str, Enum):
     NOT_REPEAT = "NOT_REPEAT"
     """The document is no repeat, of the target or, without a target, of anything."""
     PIN_CANONICAL = "PIN_CANONICAL"
-    """The document is the canonical one of its cluster, whatever its time."""
+    """The document is the canonical one of its cluster, whatever its time; there is no target."""
 
     __str__ = str.__str__
 

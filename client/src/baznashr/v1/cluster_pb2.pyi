@@ -134,7 +134,7 @@ class Override(google.protobuf.message.Message):
     kind: Global___OverrideKind.ValueType
     """What it says."""
     target_id: builtins.str
-    """The other document, where the kind names one; empty otherwise."""
+    """The other document, where the kind names one; must be empty otherwise."""
     note: builtins.str
     """For people; at most 4096 bytes of UTF-8."""
     @property

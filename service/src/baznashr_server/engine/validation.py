@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from baznashr.errors import BaznashrError, InvalidArgument, InvalidBatch, InvalidCorpus, InvalidDocument, InvalidText
-from baznashr.types import Document, Override, Policy
+from baznashr.types import Document, Override, OverrideKind, Policy
 from baznashr_server import limits
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -181,6 +181,8 @@ def check_override(override: Override) -> None:
         check_id(override.target_id, "target_id")
         if override.target_id == override.document_id:
             raise InvalidArgument("The target is the document itself.", reason="INVALID_FIELD", field="target_id")
+        if override.kind is OverrideKind.PIN_CANONICAL:
+            raise InvalidArgument("A pinned document has no target.", reason="INVALID_FIELD", field="target_id")
     _check_field(override.note, "note", limits.MAX_NOTE_BYTES)
 
 
