@@ -1,11 +1,11 @@
 """The exceptions of the client and of the in-process engine.
 
 BaznashrError
-├── InvalidArgument            MALFORMED_MESSAGE; the call can never succeed as it is
+├── InvalidArgument            MALFORMED_MESSAGE, INVALID_FIELD; the call can never succeed as it is
 │   ├── InvalidText            EMPTY_TEXT, TEXT_TOO_LARGE, MALFORMED_TEXT
 │   ├── InvalidDocument        INVALID_DOCUMENT_ID, INVALID_PUBLISHED_AT, INVALID_FIELD
 │   ├── InvalidBatch           EMPTY_BATCH, BATCH_TOO_LARGE, DUPLICATE_DOCUMENT_ID
-│   ├── InvalidCorpus          INVALID_CORPUS_NAME, INVALID_POLICY
+│   ├── InvalidCorpus          INVALID_CORPUS_NAME, INVALID_POLICY, INVALID_WINDOW
 │   └── MessageTooLarge        MESSAGE_TOO_LARGE
 ├── NotFound
 │   ├── DocumentNotFound       DOCUMENT_NOT_FOUND

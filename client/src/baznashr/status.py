@@ -74,6 +74,7 @@ REASONS: Mapping[str, type[errors.BaznashrError]] = MappingProxyType(
         "DUPLICATE_DOCUMENT_ID": errors.InvalidBatch,
         "INVALID_CORPUS_NAME": errors.InvalidCorpus,
         "INVALID_POLICY": errors.InvalidCorpus,
+        "INVALID_WINDOW": errors.InvalidCorpus,
         "MESSAGE_TOO_LARGE": errors.MessageTooLarge,
         "DOCUMENT_NOT_FOUND": errors.DocumentNotFound,
         "CORPUS_NOT_FOUND": errors.CorpusNotFound,
