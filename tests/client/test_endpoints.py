@@ -33,7 +33,9 @@ def test_addresses_are_checked_at_once():
     assert address("news.example:50051") == "news.example:50051"
     assert address(["10.0.0.1:1", "10.0.0.2:2"]) == "ipv4:10.0.0.1:1,10.0.0.2:2"
     assert address(["[::1]:1", "[::2]:2"]) == "ipv6:[::1]:1,[::2]:2"
-    for wrong in ([], ["news.example:1", "10.0.0.1:1"], ["10.0.0.1"], ["10.0.0.1:a"], ["10.0.0.1:1", "[::1]:1"]):
+    with pytest.raises(ValueError, match="at least one"):
+        address([])
+    for wrong in (["news.example:1", "10.0.0.1:1"], ["10.0.0.1"], ["10.0.0.1:a"], ["10.0.0.1:1", "[::1]:1"]):
         with pytest.raises(ValueError, match=r"address|port"):
             address(wrong)
 

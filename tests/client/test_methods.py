@@ -237,3 +237,12 @@ def test_what_cannot_travel_is_refused_before_the_call(client, stub, call, error
         call(client)
     assert caught.value.field == field
     assert stub.asked == []
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_list_of_nothing_is_refused(client, stub, limit):
+    """A limit below 1, which on the wire would ask for the default or be wrong, is an error that names it."""
+    for call in (lambda: client.list_cluster("a", limit=limit), lambda: client.list_boilerplate(limit=limit)):
+        with pytest.raises(ValueError, match=f"limit is at least 1, not {limit}"):
+            call()
+    assert not stub.asked

@@ -123,7 +123,14 @@ def delete(document_id: str, corpus: str) -> Call[bool]:
     return Call(rpc("DeleteDocument"), request, lambda response: bool(response.deleted))
 
 
+def _check_limit(limit: int) -> None:
+    # On the wire 0 asks for the default.
+    if limit < 1:
+        raise ValueError(f"limit is at least 1, not {limit}.")
+
+
 def list_cluster(document_id: str, corpus: str, limit: int) -> Call[types.Cluster]:
+    _check_limit(limit)
     request = wire.build(ingest_service_pb2.ListClusterRequest, corpus=corpus, document_id=document_id, page_size=limit)
     return Call(rpc("ListCluster"), request, lambda response: wire.cluster_from_message(response.cluster))
 
@@ -234,6 +241,7 @@ def shadow_differences(name: str) -> Call[tuple[types.ShadowDifference, ...]]:
 
 
 def list_boilerplate(corpus: str, limit: int) -> Call[tuple[types.Boilerplate, ...]]:
+    _check_limit(limit)
     request = wire.build(corpus_service_pb2.ListBoilerplateRequest, corpus=corpus, page_size=limit)
 
     def decode(response: corpus_service_pb2.ListBoilerplateResponse) -> tuple[types.Boilerplate, ...]:

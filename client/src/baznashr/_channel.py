@@ -55,10 +55,12 @@ def address(target: str | Sequence[str]) -> str:
     """Return what gRPC calls the server, or the servers that it tries in order, at *target*.
 
     Raises:
-        ValueError: One of several targets is no IP address with a port, or all are not of one family.
+        ValueError: No target is given, one of several is no IP address with a port, or all are not of one family.
     """
     if isinstance(target, str):
         return target
+    if not target:
+        raise ValueError("A list of servers holds the address of at least one.")
     versions = set()
     for one in target:
         host, _, port = one.rpartition(":")

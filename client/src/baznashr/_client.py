@@ -180,7 +180,11 @@ class Client:
         return self._transport.run(_calls.delete(id, corpus))
 
     def list_cluster(self, id: str, corpus: str = DEFAULT_CORPUS, *, limit: int = 1000) -> Cluster:  # noqa: A002
-        """Read the cluster of a stored document with its first *limit* members, at most 1000."""
+        """Read the cluster of a stored document with its first *limit* members, at most 1000.
+
+        Raises:
+            ValueError: *limit* is less than 1.
+        """
         return self._transport.run(_calls.list_cluster(id, corpus, limit))
 
     def override(self, override: Override, corpus: str = DEFAULT_CORPUS) -> Override:
@@ -225,7 +229,7 @@ class Client:
         return self._transport.run(call)
 
     def delete_corpus(self, name: str) -> None:
-        """Delete a corpus with all its documents."""
+        """Delete a corpus with all its documents; deleting the default one leaves it empty."""
         return self._transport.run(_calls.delete_corpus(name))
 
     def delete_where(
@@ -254,7 +258,11 @@ class Client:
         return self._transport.run(_calls.shadow_differences(name))
 
     def list_boilerplate(self, corpus: str = DEFAULT_CORPUS, *, limit: int = 100) -> tuple[Boilerplate, ...]:
-        """List what a corpus has learned to be boilerplate, up to *limit* stretches, the most widely held first."""
+        """List what a corpus has learned to be boilerplate, up to *limit* stretches, the most widely held first.
+
+        Raises:
+            ValueError: *limit* is less than 1.
+        """
         return self._transport.run(_calls.list_boilerplate(corpus, limit))
 
     def server_status(self) -> ServerStatus:
