@@ -208,7 +208,8 @@ class Machine(RuleBasedStateMachine):
     @rule(name=ids, other=ids, kind=st.sampled_from(OverrideKind))
     def override(self, name: str, other: str, kind: OverrideKind) -> None:
         if name in self.stored and other in self.stored and name != other:
-            self.engine.override(Override(name, kind, other), "c")
+            target = None if kind is OverrideKind.PIN_CANONICAL else other
+            self.engine.override(Override(name, kind, target), "c")
             self.spoken |= {name, other}
 
     @rule()
