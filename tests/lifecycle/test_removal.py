@@ -176,6 +176,32 @@ def test_expiry_forgets_and_frees(tmp_path: Path) -> None:
     assert (folder / "baznashr.sqlite3").stat().st_size <= size * 1.1
 
 
+def test_no_text_of_what_is_gone_is_kept_at_hand(tmp_path: Path) -> None:
+    """Deleted, replaced or expired, a document leaves memory too; one that was not replaced after all stays there."""
+    content = documents(Random("at hand"), 6)
+    with Engine.open(tmp_path / "data") as engine:
+        engine.create_corpus("news", window_days=30)
+        rows = {}
+        for document in content:
+            engine.ingest(document, "news")
+            rows[document.id] = engine._row(document.id, "news").row
+
+        def at_hand() -> set[str]:
+            return {document_id for document_id, row in rows.items() if engine._bodies.get(row)}
+
+        assert at_hand() == {"d0", "d1", "d2", "d3", "d4", "d5"}
+        late = replace(content[1], text=article(Random(7)), published_at=NOON - 40 * DAY)
+        assert not engine.ingest(late, "news", replace=True).stored
+        assert at_hand() == {"d0", "d1", "d2", "d3", "d4", "d5"}
+        engine.ingest(replace(content[1], text=article(Random(7))), "news", replace=True)
+        assert at_hand() == {"d0", "d2", "d3", "d4", "d5"}
+        engine.delete("d2", "news")
+        assert engine.delete_where("news", source="s1.example") == 3  # d1 as it is now, d3 and d5
+        assert at_hand() == {"d0", "d4"}
+        engine.ingest(replace(content[0], id="later", published_at=NOON + 40 * DAY), "news")
+        wait_until(lambda: not at_hand())
+
+
 def test_the_clock_stays_when_the_newest_document_goes(tmp_path: Path) -> None:
     """What lay before the window still does after a deletion and a restart; a corpus of the same name begins anew."""
     old, new = (

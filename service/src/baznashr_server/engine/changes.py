@@ -43,8 +43,7 @@ class Delete:
         row = self.store.document(self.corpus.row.corpus, self.document_id)
         if row is None:
             return False
-        clusters.remove(self.store, changes, self.corpus, row)
-        changes.after_commit.append(lambda: self.bodies.drop(row.row))
+        clusters.remove(self.store, self.bodies, changes, self.corpus, row)
         _erase(self.store, changes)
         return True
 
@@ -68,8 +67,7 @@ class DeleteRows:
         for number in self.rows:
             row = self.store.document_at(number)
             if row is not None:
-                clusters.remove(self.store, changes, self.corpus, row)
-                changes.after_commit.append(partial(self.bodies.drop, number))
+                clusters.remove(self.store, self.bodies, changes, self.corpus, row)
                 deleted += 1
         _erase(self.store, changes)
         return deleted
@@ -101,8 +99,7 @@ class Expire:
         for row in rows:
             current = self.store.document_at(row.row)
             if current is not None:
-                clusters.remove(self.store, changes, self.corpus, current)
-                self.bodies.drop(row.row)
+                clusters.remove(self.store, self.bodies, changes, self.corpus, current)
         changes.after_commit.append(partial(self.observer.expired, len(rows)))
         return len(rows)
 

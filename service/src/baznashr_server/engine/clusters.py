@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from baznashr.types import Cluster, Policy
 from baznashr_server import failpoints
+from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.corpus import NOT_INDEXED, WITH_BANDS, WITH_PASSAGES, LoadedCorpus, entry_of
 from baznashr_server.engine.records import member_from_row
 from baznashr_server.engine.writer import Changes
@@ -121,7 +123,7 @@ def read(store: Store, row: DocumentRow, limit: int) -> Cluster:
     )
 
 
-def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
+def remove(store: Store, bodies: BodyCache, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
     """Delete a document and settle its cluster. The corpus's clock stays where it is, also over a restart."""
     if corpus.newest is not None and min(row.time, row.arrived) >= corpus.newest:
         store.keep_clock(row.corpus, corpus.newest)
@@ -129,7 +131,7 @@ def remove(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRo
         changes.remove(corpus, entry_of(row))
     store.delete_document(row.row)
     failpoints.reach("after_delete")
-    changes.after_commit.append(lambda: _count(corpus, -1))
+    changes.after_commit += [partial(_count, corpus, -1), partial(bodies.drop, row.row)]
     leave(store, changes, corpus, row)
 
 

@@ -154,7 +154,7 @@ class Ingest:
         self.store.savepoint()
         # As it is now: what was replaced before it in this batch may have promoted it.
         current = self.store.document_at(stored.row) or stored
-        clusters.remove(self.store, self.changes, self.corpus, current)
+        clusters.remove(self.store, self.bodies, self.changes, self.corpus, current)
         outcome = judge()
         if keeps_old:
             self.store.rollback_to_savepoint()
