@@ -184,6 +184,7 @@ def _open(settings: Settings, metrics: Metrics) -> Engine:
         profile=settings.profile or None,
     )
     opened = time.perf_counter()
+    metrics.tell_profile(engine.profile)
     metrics.start_seconds.labels("recovery").set(opened - begun)
     try:
         warm_up()

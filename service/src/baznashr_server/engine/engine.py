@@ -145,6 +145,11 @@ class Engine:
         """Why no writes are taken; None while they are."""
         return self._writer.read_only_reason
 
+    @property
+    def profile(self) -> str:
+        """Name of the profile that the store is under."""
+        return self._store.profile.name
+
     def sizes(self) -> Mapping[str, Mapping[str, float]]:
         """Return per corpus the sizes that the tables have, for operators."""
         return self._corpora.sizes()

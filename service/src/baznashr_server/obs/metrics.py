@@ -24,7 +24,6 @@ from baznashr.types import Verdict
 from baznashr_server.engine.observer import LIMITS, STAGES
 from baznashr_server.limits import MAX_CANDIDATES
 from baznashr_server.obs.calls import CALL_STAGES
-from baznashr_server.profile import FA_1
 
 _RPC_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _STAGE_SECONDS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -108,10 +107,18 @@ class Metrics:
         )
         for phase in START_PHASES:
             self.start_seconds.labels(phase)
-        build = Gauge(
-            "baznashr_build_info", "Always 1.", ["version", "python", "grpc", "profile"], registry=self.registry
+        self._build = Gauge(
+            "baznashr_build_info",
+            "Always 1; the profile is the store's, empty until it is open.",
+            ["version", "python", "grpc", "profile"],
+            registry=self.registry,
         )
-        build.labels(version("baznashr-server"), platform.python_version(), version("grpcio"), FA_1.name).set(1)
+        self.tell_profile("")
+
+    def tell_profile(self, profile: str) -> None:
+        """Name the profile of the store."""
+        self._build.clear()
+        self._build.labels(version("baznashr-server"), platform.python_version(), version("grpcio"), profile).set(1)
 
     def count_line(self, level: str) -> None:
         """Count a line of the log."""
