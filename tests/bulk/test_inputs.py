@@ -66,11 +66,36 @@ def test_no_file_that_was_there_is_replaced(bulk: Bulk, tmp_path: Path) -> None:
         assert result.exit_code == 1
         assert "not empty" in result.output
     (kept.parent / "work").mkdir()
-    for source in (kept, kept.parent):
-        result = bulk(source)
-        assert result.exit_code == 1
+    for source, flags in ((kept, ()), (kept.parent, ()), (other, ()), (other, ("--dry-run",))):
+        assert bulk(source, *flags).exit_code == 1
         assert kept.read_bytes() == before
-    assert [path.name for path in kept.parent.iterdir()] == ["kept.jsonl"]
+    kept.unlink()
+    thesis = kept.parent / "work" / "thesis.txt"
+    thesis.write_text("of somebody")
+    for flags in ((), ("--dry-run",), ("--memory", "1M")):
+        assert bulk(other, *flags).exit_code == 1
+        assert thesis.exists()
+
+
+def test_a_dry_run_makes_no_folder(bulk: Bulk, tmp_path: Path) -> None:
+    """Nor those that the folder would lie in."""
+    assert bulk(write_lines(tmp_path / "in.jsonl", rows("deep", 3)), "--dry-run", out="x/y/z").exit_code == 0
+    assert not (tmp_path / "x").exists()
+
+
+def test_no_text_is_written_outside(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts named by paths with .. are kept below the folder of the outputs, and the inputs are what they were."""
+    for name, text in (("data/a.txt", TEXT), ("below/v/b.txt", OTHER)):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text, "utf-16")
+    before = (tmp_path / "data" / "a.txt").read_bytes()
+    monkeypatch.chdir(tmp_path / "below" / "v")
+    for number, names in enumerate((["../../data/a.txt", "b.txt"], ["*/../../v/../../data/a.txt", "../*/b.txt"])):
+        (tmp_path / "below" / "v" / "w").mkdir(exist_ok=True)
+        assert bulk(*names, out=f"out-{number}").exit_code == 0
+        kept = tmp_path / f"out-{number}" / "kept"
+        assert sorted(path.name for path in kept.rglob("*.txt")) == ["a.txt", "b.txt"]
+        assert (tmp_path / "data" / "a.txt").read_bytes() == before
 
 
 def test_outputs_are_no_inputs_when_a_run_goes_on(bulk: Bulk, tmp_path: Path) -> None:
@@ -190,6 +215,22 @@ def test_odd_columns_of_parquet(bulk: Bulk, tmp_path: Path) -> None:
     assert bulk(tmp_path / "in.jsonl", tmp_path / "twice.parquet").exit_code == 3
     assert "two columns are named 'text'" in rejects(tmp_path / "out")[0]["message"]
     assert judged(tmp_path / "out") == {"good"}
+
+
+def test_two_columns_of_one_name_make_a_table_unreadable(bulk: Bulk, tmp_path: Path) -> None:
+    """Neither is dropped without a word."""
+    (tmp_path / "twice.csv").write_text(f"id,text,n,n\na,{TEXT},1,2\n", "utf-8")
+    write_lines(tmp_path / "in.jsonl", [{"id": "good", "text": OTHER}])
+    assert bulk(tmp_path / "in.jsonl", tmp_path / "twice.csv").exit_code == 3
+    assert "two columns are named 'n'" in rejects(tmp_path / "out")[0]["message"]
+
+
+def test_views_of_strings_are_read(bulk: Bulk, tmp_path: Path) -> None:
+    """Columns that Arrow cannot sort are judged and kept like others."""
+    ids, texts = pa.array(["1", "2"]), pa.array([TEXT, OTHER]).cast(pa.string_view())
+    pq.write_table(pa.table({"id": ids, "text": texts, "n": [1, 2]}), tmp_path / "in.parquet")
+    assert bulk(tmp_path / "in.parquet").exit_code == 0
+    assert sorted(pq.read_table(tmp_path / "out" / "kept.parquet").column("text").to_pylist()) == sorted([TEXT, OTHER])
 
 
 def test_kept_tables_have_the_columns_of_their_header(bulk: Bulk, tmp_path: Path) -> None:

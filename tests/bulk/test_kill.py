@@ -106,6 +106,26 @@ def test_an_interrupted_run_says_how_to_go_on(bulk: Bulk, tmp_path: Path) -> Non
 
 
 @pytest.mark.crash
+@pytest.mark.parametrize("moment", [0.3, "input"])
+def test_an_interruption_before_the_run_is_quiet(tmp_path: Path, moment: float | str) -> None:
+    """Ctrl-C to all processes, while they load or standard input is awaited, ends with 130 and a sentence."""
+    command = [sys.executable, "-m", "baznashr_server", "bulk", "-", "--out", tmp_path / "out"]
+    pipes = dict.fromkeys(("stdin", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True, **pipes) as process:
+        if isinstance(moment, float):
+            time.sleep(moment)
+        else:
+            while not (tmp_path / "out" / "work" / "stdin.partial").exists():
+                time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+        errors = process.stderr.read().decode()
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.crash
 def test_the_death_of_the_judging_process_is_told_and_costs_nothing(bulk: Bulk, tmp_path: Path) -> None:
     """Killed while it judges, it ends the run with code 1 and a sentence; the same command then finishes."""
     source = write_lines(tmp_path / "in.jsonl", rows("orphaned", 1900))

@@ -3,6 +3,7 @@
 import json
 import pickletools
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +28,13 @@ def table(folder: Path, *columns: str) -> list[dict[str, Any]]:
 
 def kept(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "kept.jsonl").read_text("utf-8").splitlines()]
+
+
+def clusters_of(remove: Path) -> dict[int, int]:
+    """Return the rows that text-dedup's list names, with the row that each stays for."""
+    written = (remove / "text-dedup" / "clusters.pickle").read_bytes()
+    values = [argument for opcode, argument, _ in pickletools.genops(written) if opcode.name == "BININT"]
+    return dict(zip(values[::2], values[1::2], strict=True))
 
 
 @pytest.mark.parametrize(("keep", "expected"), [("earliest", "b"), ("longest", "c"), ("source-rank", "a")])
@@ -78,11 +86,7 @@ def test_lists_for_other_tools_name_the_same_rows(bulk: Bulk, tmp_path: Path) ->
         assert gone == sorted(gone)
         left += [row["id"] for place, row in enumerate(part) if place not in gone]
     assert sorted(left) == expected
-    values = [
-        argument for opcode, argument, _ in pickletools.genops((remove / "text-dedup" / "clusters.pickle").read_bytes())
-        if opcode.name == "BININT"
-    ]  # fmt: skip
-    clusters = dict(zip(values[::2], values[1::2], strict=True))
+    clusters = clusters_of(remove)
     assert sorted(clusters) == list(range(121))
     assert sorted(archive[row]["id"] for row, to in clusters.items() if row == to) == expected
 
@@ -157,3 +161,70 @@ def test_fields_are_guessed_by_name() -> None:
     found = guess([{"Doc_ID": 1, "متن": "a", "تیتر": "b", "Link": "c", "meta": {}, "تاریخ": 1}], {})
     assert (found.id, found.text, found.title, found.url, found.time) == ("Doc_ID", "متن", "تیتر", "Link", "تاریخ")
     assert guess([{"body": "a", "raw": {}}], {"text": "raw.text", "title": "-"}).text == "raw.text"
+
+
+def test_an_excerpt_does_not_stand_for_its_article(bulk: Bulk, tmp_path: Path) -> None:
+    """However its source ranks, and though it heads no cluster: the whole article stays."""
+    parts = [article(Random(f"part {n}"), 90) for n in range(3)]
+    some = [
+        {"id": "c", "text": "\n".join(parts), "source": "a.example", "time": 1_700_000_000},
+        {"id": "x", "text": parts[0], "source": "b.example", "time": 1_700_000_100},
+        {"id": "y", "text": parts[2], "source": "best.example", "time": 1_700_000_200},
+    ]
+    source = write_lines(tmp_path / "in.jsonl", some)
+    assert bulk(source, "--keep", "source-rank", "--source-ranks", "best.example, b.example").exit_code == 0
+    assert [row["verdict"] for row in table(tmp_path / "out")] == ["NEW", "EXCERPT", "EXCERPT"]
+    assert [row["id"] for row in kept(tmp_path / "out")] == ["c"]
+
+
+def test_a_cluster_of_the_other_store_is_one(bulk: Bulk, tmp_path: Path) -> None:
+    """Also where its canonical document changed after an answer that is given again."""
+    text = article(Random("moved"), 120)
+
+    def document(name: str, month: int) -> Document:
+        return Document(name, text, published_at=datetime(2024, month, 1, tzinfo=UTC))
+
+    with Engine.open(tmp_path / "data") as engine:
+        for one in (document("A", 5), document("X", 6), document("B", 1)):
+            engine.ingest(one)
+    some = [
+        {"id": name, "text": text, "time": f"2024-0{month}-01T00:00:00Z"}
+        for name, month in (("X", 6), ("C", 7), ("E", 8))
+    ]
+    assert bulk(write_lines(tmp_path / "in.jsonl", some), "--against", tmp_path / "data").exit_code == 0
+    found = table(tmp_path / "out", "id", "canonical_id", "cluster", "cluster_size")
+    assert {row["canonical_id"] for row in found} == {"A", "B"}
+    assert {(row["cluster"], row["cluster_size"]) for row in found} == {("B", 3)}
+    (cluster,) = pq.read_table(tmp_path / "out" / "clusters.parquet").to_pylist()
+    assert cluster["members"] == ["X", "C", "E"]
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_rows_that_the_other_store_refuses_are_in_no_list(bulk: Bulk, tmp_path: Path, more: int) -> None:
+    """Nor are the rows that collapsed into one of them."""
+    with Engine.open(tmp_path / "data") as engine:
+        engine.ingest(Document("old", article(Random("old"))))
+    some = [{"id": "old", "text": article(Random("refused"))}] * 2 + rows("beside", more)
+    assert bulk(write_lines(tmp_path / "in.jsonl", some), "--against", tmp_path / "data").exit_code == 3
+    remove = tmp_path / "out" / "remove"
+    assert not b"".join(path.read_bytes() for path in (remove / "datatrove").glob("*.remove"))
+    ids = (remove / "ids.txt").read_text("utf-8").split()
+    assert "old" not in ids
+    assert len(clusters_of(remove)) == more
+
+
+def test_a_built_folder_is_never_taken_away(bulk: Bulk, tmp_path: Path) -> None:
+    """What another run built meanwhile stays, and what cannot be is said before anything is read."""
+    source = write_lines(tmp_path / "in.jsonl", rows("built", 30))
+    flags = ("--against", tmp_path / "nowhere", "--build", tmp_path / "built")
+    for words in (flags, (*flags, "--dry-run"), ("--corpus", "no name")):
+        assert bulk(source, *words).exit_code == 1
+        assert not (tmp_path / "out").exists()
+    assert bulk(source, "--build", tmp_path / "built", out="other").exit_code == 0
+    with Engine.open(tmp_path / "nowhere") as engine:
+        engine.ingest(Document("d", article(Random("d"))))
+    result = bulk(source, *flags)
+    assert result.exit_code == 1
+    assert "is not empty" in result.output
+    with Engine.open(tmp_path / "built") as engine:
+        assert engine.corpus_stats().documents == 30

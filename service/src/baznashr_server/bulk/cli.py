@@ -131,7 +131,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
             keep=_one_of(Keep, keep, "keep"),
             clean=clean,
             sample=sample,
-            source_ranks=tuple(filter(None, source_ranks.split(","))),
+            source_ranks=tuple(filter(None, map(str.strip, source_ranks.split(",")))),
             against=against,
             build=build,
             corpus=corpus,
@@ -147,7 +147,7 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
 
 
 def _run(options: Options, apart: Apart | None, *, quiet: bool) -> Mapping[str, Any] | None:
-    from baznashr_server.bulk.judging import Interrupted  # noqa: PLC0415 - see above
+    from baznashr_server.bulk.inputs import Interrupted  # noqa: PLC0415 - see above
     from baznashr_server.bulk.progress import shown  # noqa: PLC0415
     from baznashr_server.bulk.run import Run  # noqa: PLC0415
 

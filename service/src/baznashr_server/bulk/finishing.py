@@ -142,21 +142,22 @@ def _write_removal(
     inputs: list[dict[str, Any]],
 ) -> None:
     """Write the lists of what is not kept, collapsed rows among them; rejected rows are in none."""
+    ids = judged.column("id")
     file, place = (order.keys.column(name).to_numpy() for name in ("file", "place"))
+    whole_of = pc.index_in(pa.array(np.char.decode(arrays["collapsed_id"]), pa.string()), value_set=ids)
+    stands = whole_of.is_valid().to_numpy(False)  # where the row that stays was not refused by the other store
+    collapsed_file, collapsed_place = (arrays[f"collapsed_{name}"][stands] for name in ("file", "place"))
     gone = rows[~settlement.kept]
-    all_file = np.concatenate([file[gone], arrays["collapsed_file"].astype(np.int32)])
-    all_place = np.concatenate([place[gone], arrays["collapsed_place"].astype(np.int64)])
+    all_file = np.concatenate([file[gone], collapsed_file.astype(np.int32)])
+    all_place = np.concatenate([place[gone], collapsed_place.astype(np.int64)])
     removal.write_datatrove(folder / "datatrove", [one["name"] for one in inputs], all_file, all_place)
     starts = np.concatenate([[0], np.cumsum([one["records"] for one in inputs])]).astype(np.int64)
     row = starts[file[rows]] + place[rows]
-    ids = judged.column("id")
     stays = pc.index_in(settlement.kept_id, value_set=ids)
     # What repeats a document of the other store has nothing of this run to stand for it: -1, which is no row.
     keeper = np.where(stays.is_valid().to_numpy(False), row[stays.fill_null(0).to_numpy()], -1) if len(ids) else row
-    collapsed = starts[arrays["collapsed_file"]] + arrays["collapsed_place"]
-    whole_of = pc.index_in(pa.array(np.char.decode(arrays["collapsed_id"]), pa.string()), value_set=ids)
-    of = np.where(whole_of.is_valid().to_numpy(False), keeper[whole_of.fill_null(0).to_numpy()], collapsed)
-    row, keeper = np.concatenate([row, collapsed]), np.concatenate([keeper, of])
+    of = keeper[whole_of.drop_null().to_numpy()]
+    row, keeper = np.concatenate([row, starts[collapsed_file] + collapsed_place]), np.concatenate([keeper, of])
     at = np.argsort(row, kind="stable")
     removal.write_text_dedup(folder / "text-dedup" / "clusters.pickle", row[at], keeper[at])
     with whole(folder / "ids.txt") as part, part.open("w", encoding="utf-8") as lines:

@@ -6,15 +6,18 @@ import bz2
 import glob
 import lzma
 import os
-import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any
 
 import zstandard
@@ -24,6 +27,10 @@ from baznashr.errors import InvalidArgument
 CHUNK = 1 << 18
 """Bytes read at once; a compressed chunk may become a thousand times as much."""
 STDIN = "-"
+PARTIAL = ".partial"
+"""Ends the name of a copy of standard input that is not whole."""
+PATIENCE_SECONDS = 0.2
+"""Between two questions, while standard input is awaited, whether to stop."""
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
 PACKED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".xz": "xz", ".bz2": "bzip2"}
 
@@ -42,6 +49,10 @@ SUFFIXES = {
 }  # fmt: skip
 
 
+class Interrupted(Exception):
+    """Asked to stop; the same command goes on."""
+
+
 class Unreadable(Exception):
     """A file ends too early or holds what its form does not allow; what was read before is good."""
 
@@ -52,8 +63,8 @@ class Input:
     """As people know it, and by which files are ordered; `-` for standard input."""
     path: Path
     form: Form
-    root: Path
-    """The folder that a text's id is relative to."""
+    text_id: str = ""
+    """Of a file that is a text: its path below the folder that was asked for."""
 
     @property
     def size(self) -> int:
@@ -74,7 +85,15 @@ def form_of(path: Path) -> Form | None:
     return SUFFIXES.get(name.suffix.lower())
 
 
-def find(patterns: Sequence[str], form: Form | None, out: Path, spool: Path, *, is_resumed: bool = False) -> Found:
+def find(
+    patterns: Sequence[str],
+    form: Form | None,
+    out: Path,
+    spool: Path,
+    is_stopping: Callable[[], bool],
+    *,
+    is_resumed: bool,
+) -> Found:
     """Return the files that *patterns* name, once each, in an order that is theirs alone.
 
     Args:
@@ -84,6 +103,7 @@ def find(patterns: Sequence[str], form: Form | None, out: Path, spool: Path, *, 
         is_resumed: Whether it holds that of an earlier start, which has to be the same.
 
     Raises:
+        Interrupted: Asked to stop while standard input was awaited.
         InvalidArgument: A pattern names nothing, nothing that can be read twice, or what lies in *out*; the form of a
             file is unknown; standard input is not what it was.
     """
@@ -91,8 +111,8 @@ def find(patterns: Sequence[str], form: Form | None, out: Path, spool: Path, *, 
     named: list[Path] = []
     for pattern in patterns:
         if pattern == STDIN:
-            kept = keep_stdin(spool, is_resumed=is_resumed)
-            search.inputs[kept] = Input(STDIN, kept, form or _sniffed(kept), kept.parent)
+            kept = keep_stdin(spool, is_stopping, is_resumed=is_resumed)
+            search.inputs[kept] = Input(STDIN, kept, form or _sniffed(kept), "stdin")
             continue
         path = Path(pattern)
         if path.is_dir() and not search.is_output(path):
@@ -107,13 +127,18 @@ def find(patterns: Sequence[str], form: Form | None, out: Path, spool: Path, *, 
                     search.folder(each) if each.is_dir() else search.file(each, _fixed_part(pattern))
         else:
             raise InvalidArgument(f"{pattern}: there is no such file.", reason="NO_INPUT")
-    root = Path(os.path.commonpath([path.absolute().parent for path in named])) if named else Path()
+    root = Path(os.path.commonpath([_plain(path).parent for path in named])) if named else Path()
     for path in named:
         search.file(path, root)
     if not search.inputs:
         raise InvalidArgument("There is nothing to read.", reason="NO_INPUT")
     inputs = sorted(search.inputs.values(), key=lambda one: one.name)
     return Found(tuple(inputs), tuple(sorted(search.skipped)))
+
+
+def _plain(path: Path) -> Path:
+    """Return the absolute path without `..`."""
+    return Path(os.path.normpath(path.absolute()))
 
 
 def printable(name: str) -> str:
@@ -168,31 +193,63 @@ class _Search:
                     self._take(path, known, folder)
 
     def _take(self, path: Path, form: Form, root: Path) -> None:
-        self.inputs.setdefault(path.resolve(), Input(printable(str(path)), path.absolute(), form, root.absolute()))
+        plain = _plain(path)
+        below = plain.relative_to(_plain(root)).as_posix() if plain.is_relative_to(_plain(root)) else plain.name
+        self.inputs.setdefault(path.resolve(), Input(printable(str(path)), path.absolute(), form, printable(below)))
 
 
-def keep_stdin(spool: Path, *, is_resumed: bool) -> Path:
+def _from_stdin(is_stopping: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield what is piped in, waiting for it no longer than it is wanted.
+
+    Raises:
+        Interrupted: It is not any more.
+    """
+    pieces: Queue[bytes] = Queue(4)
+    take: Callable[[int], bytes]
+    try:
+        take = partial(os.read, sys.stdin.fileno())  # by its buffer, an end while it is read would be a crash
+    except OSError:  # no file
+        take = sys.stdin.buffer.read
+
+    def read() -> None:
+        while piece := take(CHUNK):
+            pieces.put(piece)
+        pieces.put(b"")
+
+    Thread(target=read, name="stdin", daemon=True).start()
+    while True:
+        try:
+            piece = pieces.get(timeout=PATIENCE_SECONDS)
+        except Empty:
+            if is_stopping():
+                raise Interrupted from None
+            continue
+        if not piece:
+            return
+        yield piece
+
+
+def keep_stdin(spool: Path, is_stopping: Callable[[], bool], *, is_resumed: bool) -> Path:
     """Copy standard input to a file; where that of an earlier start is kept, see that nothing else comes.
 
     Raises:
         InvalidArgument: Something else does.
+        Interrupted: Asked to stop.
     """
+    pieces = _from_stdin(is_stopping)
     if not (is_resumed and spool.exists()):
-        part = spool.with_name(spool.name + ".partial")
+        part = spool.with_name(spool.name + PARTIAL)
         with part.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, CHUNK)
+            file.writelines(pieces)
         part.rename(spool)
         return spool
     with spool.open("rb") as kept:
-        chunk = sys.stdin.buffer.read(CHUNK)
-        if chunk:  # nothing need come again
-            while chunk and chunk == kept.read(len(chunk)):
-                chunk = sys.stdin.buffer.read(CHUNK)
-            if chunk or kept.read(1):
-                raise InvalidArgument(
-                    "Standard input is not what the unfinished run began with; send the same again, or nothing.",
-                    reason="OTHER_RUN",
-                )
+        first = next(pieces, b"")  # nothing need come again
+        if first and (any(piece != kept.read(len(piece)) for piece in chain([first], pieces)) or kept.read(1)):
+            raise InvalidArgument(
+                "Standard input is not what the unfinished run began with; send the same again, or nothing.",
+                reason="OTHER_RUN",
+            )
     return spool
 
 

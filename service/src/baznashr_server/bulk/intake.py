@@ -12,8 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from baznashr_server.bulk.duplicates import settle
-from baznashr_server.bulk.inputs import Form, Input, Unreadable, digest_of
-from baznashr_server.bulk.judging import Interrupted
+from baznashr_server.bulk.inputs import Form, Input, Interrupted, Unreadable, digest_of
 from baznashr_server.bulk.progress import Progress
 from baznashr_server.bulk.reading import UNREADABLE, Reader, Reject
 from baznashr_server.bulk.spill import Order, Runs, merged

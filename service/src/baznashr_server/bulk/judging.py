@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from baznashr_server.bulk import columns
 from baznashr_server.bulk.batches import Answers, Given, Judges
+from baznashr_server.bulk.inputs import Interrupted
 from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.spill import Order, in_order
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
@@ -27,10 +28,6 @@ SEGMENT = 16 * MAX_BATCH_DOCUMENTS
 """Rows of a segment: what is judged again, at most, after a kill."""
 EDGES = ".edges"
 VERDICT = columns.ANSWERED.names.index("verdict")
-
-
-class Interrupted(Exception):
-    """Asked to stop; what was judged stays."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-from baznashr.errors import StoreError
 from baznashr_server.bulk.options import Options
-from baznashr_server.bulk.state import State, folder_of
+from baznashr_server.bulk.state import BEGUN, State, check_build, folder_of
 from baznashr_server.engine import Engine
 from baznashr_server.engine.tables import FOLDER
 from baznashr_server.store.backup import copy_database
@@ -26,19 +25,14 @@ def _prepare(options: Options, state: State) -> Path:
     data, mark = folder_of(options, state), state.path("store.made")
     if mark.exists():
         return data
-    if options.build and data.exists() and any(path.name != "LOCK" for path in data.iterdir()):
-        made = state.path("store.begun")
-        if not made.exists():
-            raise StoreError(f"{data} is not empty; --build makes a new data folder.", reason="FOLDER_NOT_EMPTY")
-        shutil.rmtree(data)
-    state.path("store.begun").touch()
+    check_build(options, state)
+    options.check_against()
+    shutil.rmtree(data, ignore_errors=True)  # begun by this run, or empty
+    state.path(BEGUN).touch()
     if options.against is None:
         mark.touch()
         return data
     source = options.against / DATABASE
-    if not source.is_file():
-        raise StoreError(f"{options.against} holds no store", reason="NO_STORE")
-    shutil.rmtree(data, ignore_errors=True)
     folder = DataFolder.acquire(data)
     try:
         copy_database(source, folder.database)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from baznashr.errors import InvalidArgument
+from baznashr.errors import InvalidArgument, StoreError
 from baznashr.types import DEFAULT_CORPUS
 from baznashr_server.bulk.inputs import Form
+from baznashr_server.engine.validation import check_corpus_name
+from baznashr_server.store.folder import DATABASE
 
 TEHRAN = "Asia/Tehran"
 
@@ -74,16 +76,28 @@ class Options:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise InvalidArgument(f"There is no time zone {self.zone!r}.", field="timezone") from None
 
+    def check_against(self) -> None:
+        """Refuse to judge against what holds no store.
+
+        Raises:
+            StoreError: It does not.
+        """
+        if self.against and not (self.against / DATABASE).is_file():
+            raise StoreError(f"{self.against} holds no store", reason="NO_STORE")
+
     def check(self) -> None:
-        """Refuse what does not go together.
+        """Refuse what does not go together, or is not there.
 
         Raises:
             InvalidArgument: Something does not.
+            StoreError: See `check_against`.
         """
         if self.keep is Keep.SOURCE_RANK and not self.source_ranks:
             raise InvalidArgument("--keep source-rank needs --source-ranks, the most trusted first.")
         if self.against and self.source_ranks and self.keep is not Keep.SOURCE_RANK:
             raise InvalidArgument("With --against the ranks of sources are those of the store's policy.")
+        check_corpus_name(self.corpus)
+        self.check_against()
         try:
             b" ".decode(self.encoding, "ignore")
         except LookupError:

@@ -13,6 +13,15 @@ def is_raw(payload: pa.Table | pa.RecordBatch) -> bool:
     return bool(payload.schema.equals(RAW))
 
 
+def without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same with views of strings and bytes, which Arrow cannot sort yet, as strings and bytes."""
+    for at, column in enumerate(batch.schema):
+        if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
+            kind = pa.large_string() if pa.types.is_string_view(column.type) else pa.large_binary()
+            batch = batch.set_column(at, column.name, batch.column(at).cast(kind))
+    return batch
+
+
 def in_microseconds(payload: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
     """Return the same without times in nanoseconds, which Python's types cannot hold."""
     for at, column in enumerate(payload.schema):

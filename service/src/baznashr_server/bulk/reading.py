@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 
 from baznashr.errors import BaznashrError
 from baznashr.types import Document
-from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks, printable
+from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
 from baznashr_server.bulk.mapping import Fields, document_of
-from baznashr_server.bulk.payload import RAW, in_microseconds, is_raw
+from baznashr_server.bulk.payload import RAW, in_microseconds, is_raw, without_views
 from baznashr_server.engine.validation import check_document, check_letters, check_time
 from baznashr_server.limits import MAX_FIELD_BYTES, MAX_ID_BYTES, MAX_TEXT_BYTES, MAX_TEXT_LETTERS
 
@@ -158,9 +158,7 @@ class Reader:
             file = pq.ParquetFile(source.path)
         except (pa.ArrowException, OSError) as error:
             raise Unreadable(f"it is no readable Parquet file: {error}") from error
-        if twice := [name for name, count in Counter(file.schema_arrow.names).items() if count > 1]:
-            file.close()
-            raise Unreadable(f"two columns are named {twice[0]!r}")
+        _refuse_twins(file.schema_arrow.names)
         damaged = []
         with file:
             first = 1
@@ -168,7 +166,7 @@ class Reader:
                 try:
                     number = first
                     for batch in file.iter_batches(PIECE, row_groups=[group]):
-                        yield self._columns(batch, number, places)
+                        yield self._columns(without_views(batch), number, places)
                         number += batch.num_rows
                 except (pa.ArrowException, OSError) as error:
                     damaged.append(f"row group {group} (rows from {number}): {error}")
@@ -313,6 +311,16 @@ def _jsonl(data: Iterator[bytes]) -> Iterator[RawRecord]:
                 yield RawRecord(number, line, "", "")
 
 
+def _refuse_twins(columns: Sequence[str]) -> None:
+    """Refuse a file with two columns of one name, but columns without any.
+
+    Raises:
+        Unreadable: It has.
+    """
+    if twice := [name for name, count in Counter(columns).items() if name and count > 1]:
+        raise Unreadable(f"two columns are named {twice[0]!r}")
+
+
 def _delimiter(form: Form) -> str:
     """Return what separates columns; empty where the header tells."""
     return "\t" if form is Form.TSV else ""
@@ -335,6 +343,7 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
             yield RawRecord(line, b"", BROKEN, fault)
         elif header is None:
             header = [name.strip() for name in cells]
+            _refuse_twins(header)
         elif len(cells) != len(header):
             message = f"The record has {len(cells)} columns, and the header {len(header)}."
             yield RawRecord(line, b"", BROKEN, message)
@@ -346,7 +355,6 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
 
 
 def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
-    name = printable(source.path.relative_to(source.root).as_posix()) if source.name != "-" else "stdin"
     held, size = [], 0
     for chunk in data:
         size += len(chunk)
@@ -355,7 +363,7 @@ def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
         held.append(chunk)
     try:
         text = b"".join(held).decode()
-        return RawRecord(1, orjson.dumps({"id": name, "text": text}), "", "")
+        return RawRecord(1, orjson.dumps({"id": source.text_id, "text": text}), "", "")
     except UnicodeDecodeError as error:
         return RawRecord(1, b"", ENCODING, f"The text is not of the encoding: {error.reason} at byte {error.start}.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +14,29 @@ from baznashr.errors import InvalidArgument
 from baznashr_server.bulk import finishing, memory, usage
 from baznashr_server.bulk.apart import Apart
 from baznashr_server.bulk.batches import Judges
-from baznashr_server.bulk.inputs import Form, Input, find
+from baznashr_server.bulk.inputs import PARTIAL, Form, Input, Interrupted, find
 from baznashr_server.bulk.intake import Reading
-from baznashr_server.bulk.judging import Interrupted, Judging
+from baznashr_server.bulk.judging import Judging
 from baznashr_server.bulk.mapping import Fields, guess
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Progress
 from baznashr_server.bulk.reading import Reader, sample
 from baznashr_server.bulk.spill import Order, run_bytes
-from baznashr_server.bulk.state import JUDGED, ORDER, READ, RUNS, STDIN, WORK, State, read_json, write_json
+from baznashr_server.bulk.state import (
+    JUDGED,
+    ORDER,
+    PLAN,
+    READ,
+    RUNS,
+    STDIN,
+    WORK,
+    State,
+    check_build,
+    read_json,
+    write_json,
+)
 from baznashr_server.bulk.stores import known
-from baznashr_server.store.folder import DataFolder
+from baznashr_server.store.folder import LOCK, DataFolder
 
 RUN = "run.json"
 GUESSED_FROM = 50
@@ -57,12 +69,14 @@ class Run:
         if (out / RUN).exists():
             raise InvalidArgument(f"{out} holds a finished run; give another folder.", reason="FINISHED_RUN")
         _refuse_foreign(out)
-        existed = out.exists()
+        made = [path for path in (out, *out.parents) if not path.exists()]
         folder = DataFolder.acquire(out / WORK)
         state = State(out)
         try:
             options = self.options
-            found = find(options.inputs, options.form, out, state.path(STDIN), is_resumed=state.is_planned)
+            check_build(options, state)
+            spool = state.path(STDIN)
+            found = find(options.inputs, options.form, out, spool, self.is_stopping, is_resumed=state.is_planned)
             reader = self._reader(found.inputs)
             survey = memory.survey(found.inputs, self.options.encoding)
             self._describe(found.inputs, found.skipped, reader, survey)
@@ -92,7 +106,7 @@ class Run:
             return result
         finally:
             if not state.is_planned:  # nothing was begun, or all is done
-                self._forget(state, existed=existed)
+                self._forget(state, made)
             folder.release()
 
     @contextmanager
@@ -101,11 +115,13 @@ class Run:
         yield
         self.timings[name] = round(time.monotonic() - start, 3)
 
-    def _forget(self, state: State, *, existed: bool) -> None:
+    @staticmethod
+    def _forget(state: State, made: Sequence[Path]) -> None:
+        """Remove the work folder, and those of the folders *made*, the innermost first, that hold nothing then."""
         state.remove()
-        if not existed:
-            with suppress(OSError):  # it holds a finished run
-                self.options.out.rmdir()
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
 
     def _reader(self, inputs: tuple[Input, ...]) -> Reader:
         records = [r for one in inputs[:GUESSED_FILES] for r in sample(one, self.options.encoding, GUESSED_FROM)]
@@ -195,8 +211,12 @@ class Run:
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Refuse a folder that holds what is not of an unfinished run, and might be replaced by one."""
-    if out.is_dir() and not (out / WORK).exists() and any(out.iterdir()):
+    """Refuse a folder that holds what is not of an unfinished run, and might be replaced or removed by one."""
+    if not out.is_dir() or (out / WORK / PLAN).exists():
+        return
+    work, unplanned = out / WORK, {LOCK, STDIN, STDIN + PARTIAL}
+    is_ours = not work.is_dir() or {path.name for path in work.iterdir()} <= unplanned
+    if any(path != work for path in out.iterdir()) or not is_ours:
         raise InvalidArgument(f"{out} is not empty; give a new folder.", reason="FOREIGN_FOLDER")
 
 

@@ -15,7 +15,9 @@ from baznashr_server.bulk.columns import JUDGED
 from baznashr_server.bulk.judging import read_segment, segments
 from baznashr_server.bulk.options import Keep
 
-NEEDED = ("id", "canonical_id", "repeated", "characters", "source", "published_at")
+NEEDED = ("id", "canonical_id", "verdict", "repeated", "characters", "source", "published_at")
+SAME_ARTICLE = ("EXACT", "NEAR_DUPLICATE")
+"""Verdicts of what may stand for its cluster; an excerpt is a part of the article and may not."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,23 @@ def settle(
     rows = len(judged)
     parent, outside = _founders(judged)
     founder = parent[:rows]
-    size = np.bincount(founder, minlength=parent.size)[founder]
+    members = np.bincount(founder, minlength=parent.size)
     ids = judged.column("id")
     named = pa.concat_arrays([ids, pa.array(outside, pa.string())])
     centre = np.arange(parent.size, dtype=np.int64)
     if canonical_of is not None:
-        asked = np.unique(founder[(size > 1) | (founder >= rows)])
+        asked = np.unique(founder[(members[founder] > 1) | (founder >= rows)])
         final = pa.array([canonical_of(name) for name in named.take(pa.array(asked)).to_pylist()], pa.string())
         known = pc.index_in(final, value_set=named)
         fresh = final.filter(known.is_null()).unique()
         named = pa.concat_arrays([named, fresh])
         centre[asked] = pc.index_in(final, value_set=named).to_numpy()
+        # Answers may name one cluster of the other store by the canonical documents of two moments.
+        _, first, which = np.unique(centre[asked], return_index=True, return_inverse=True)
+        one = np.arange(parent.size)
+        one[asked] = asked[first][which]
+        founder = one[founder]
+    size = np.bincount(founder, minlength=parent.size)[founder]
     centre_of = centre[founder]
     keeper = _keepers(judged, keep, source_ranks, founder, centre_of)
     repeated = judged.column("repeated").to_numpy(zero_copy_only=False)
@@ -121,7 +129,10 @@ def _keepers(
     founder: NDArray[np.int64],
     centre: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return of each row the one kept of its cluster: its centre, where that is the best or is no row of this run."""
+    """Return of each row the one kept of its cluster: its centre, where that is the best or is no row of this run.
+
+    Only what is the same article as the centre is better.
+    """
     rows = len(judged)
     if keep is Keep.EARLIEST:
         return centre
@@ -129,7 +140,9 @@ def _keepers(
         claim = -judged.column("characters").to_numpy().astype(np.int64)
     else:
         claim = _ranks(judged, source_ranks)
-    order = np.lexsort((np.arange(rows), centre != np.arange(rows), claim, founder))
+    own = np.arange(rows)
+    same = pc.is_in(judged.column("verdict").cast(pa.string()), value_set=pa.array(SAME_ARTICLE)).to_numpy(False)
+    order = np.lexsort((own, centre != own, claim, ~(same | (centre == own)), founder))
     first = np.concatenate([[True], np.diff(founder[order]) != 0]) if rows else np.empty(0, np.bool_)
     best = np.full(int(founder.max(initial=-1)) + 1, -1, np.int64)
     best[founder[order][first]] = order[first]

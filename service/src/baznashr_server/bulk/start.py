@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import NoReturn
 
 from baznashr_server.bulk.apart import SINGLE, Apart
 
 JUDGES_NOTHING = {"-h", "--help", "--dry-run"}
 
 
+def _end(_number: int, _frame: object) -> NoReturn:
+    """End before there is anything to be left in order."""
+    os.write(2, b"baznashr-server: interrupted\n")
+    os._exit(130)
+
+
 def main() -> None:
     """Run the command as it was typed, without importing what the other commands need."""
     arguments = sys.argv[2:]
     os.environ.update({**SINGLE, **os.environ})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # which what judges inherits: one process says what is to be done
     apart = Apart() if arguments and JUDGES_NOTHING.isdisjoint(arguments) else None
+    signal.signal(signal.SIGINT, _end)
     try:
         from baznashr_server.bulk.cli import run_alone  # noqa: PLC0415 - slow to import, which is the point
 

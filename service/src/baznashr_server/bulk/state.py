@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baznashr.errors import InvalidArgument
+from baznashr.errors import InvalidArgument, StoreError
 from baznashr_server.bulk.inputs import Input
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.writing import whole
 from baznashr_server.profile import FA_1
+from baznashr_server.store.folder import LOCK
 
 WORK = "work"
-PLAN, READ, ORDER, REJECTS, ARRAYS, RUNS, JUDGED, STORE, STDIN = (
+PLAN, READ, ORDER, REJECTS, ARRAYS, RUNS, JUDGED, STORE, STDIN, BEGUN = (
     "plan.json", "read.json", "order.arrow", "rejects.jsonl", "arrays.npz", "runs", "judged", "store", "stdin",
+    "store.begun",
 )  # fmt: skip
 
 
@@ -96,6 +98,17 @@ class State:
     def remove(self) -> None:
         if self.folder.exists():
             shutil.rmtree(self.folder)
+
+
+def check_build(options: Options, state: State) -> None:
+    """Refuse to build into a folder that holds anything but what this run began.
+
+    Raises:
+        StoreError: It does.
+    """
+    data = options.build
+    if data and not state.path(BEGUN).exists() and data.exists() and any(path.name != LOCK for path in data.iterdir()):
+        raise StoreError(f"{data} is not empty; --build makes a new data folder.", reason="FOLDER_NOT_EMPTY")
 
 
 def folder_of(options: Options, state: State) -> Path:
