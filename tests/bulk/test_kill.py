@@ -125,6 +125,17 @@ def test_an_interruption_before_the_run_is_quiet(tmp_path: Path, moment: float |
     assert not (tmp_path / "out").exists()
 
 
+def test_standard_input_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """As a file that is open to be written, by a sentence and code 1; nothing is left."""
+    unread = os.open(tmp_path / "unread", os.O_WRONLY | os.O_CREAT)
+    command = [sys.executable, "-m", "baznashr_server", "bulk", "-", "--out", tmp_path / "out"]
+    done = subprocess.run(command, stdin=unread, capture_output=True, check=False, timeout=60)
+    os.close(unread)
+    assert done.returncode == 1
+    assert done.stderr.decode() == "baznashr-server: Bad file descriptor\n"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.crash
 def test_the_death_of_the_judging_process_is_told_and_costs_nothing(bulk: Bulk, tmp_path: Path) -> None:
     """Killed while it judges, it ends the run with code 1 and a sentence; the same command then finishes."""

@@ -203,8 +203,9 @@ def _from_stdin(is_stopping: Callable[[], bool]) -> Iterator[bytes]:
 
     Raises:
         Interrupted: It is not any more.
+        OSError: It cannot be read.
     """
-    pieces: Queue[bytes] = Queue(4)
+    pieces: Queue[bytes | OSError] = Queue(4)
     take: Callable[[int], bytes]
     try:
         take = partial(os.read, sys.stdin.fileno())  # by its buffer, an end while it is read would be a crash
@@ -212,9 +213,12 @@ def _from_stdin(is_stopping: Callable[[], bool]) -> Iterator[bytes]:
         take = sys.stdin.buffer.read
 
     def read() -> None:
-        while piece := take(CHUNK):
-            pieces.put(piece)
-        pieces.put(b"")
+        try:
+            while piece := take(CHUNK):
+                pieces.put(piece)
+            pieces.put(b"")
+        except OSError as error:
+            pieces.put(error)
 
     Thread(target=read, name="stdin", daemon=True).start()
     while True:
@@ -224,6 +228,8 @@ def _from_stdin(is_stopping: Callable[[], bool]) -> Iterator[bytes]:
             if is_stopping():
                 raise Interrupted from None
             continue
+        if isinstance(piece, OSError):
+            raise piece
         if not piece:
             return
         yield piece
