@@ -23,12 +23,11 @@ from typing import Any
 import zstandard
 
 from baznashr.errors import InvalidArgument
+from baznashr_server.bulk.writing import whole
 
 CHUNK = 1 << 18
 """Bytes read at once; a compressed chunk may become a thousand times as much."""
 STDIN = "-"
-PARTIAL = ".partial"
-"""Ends the name of a copy of standard input that is not whole."""
 PATIENCE_SECONDS = 0.2
 """Between two questions, while standard input is awaited, whether to stop."""
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
@@ -193,8 +192,8 @@ class _Search:
                     self._take(path, known, folder)
 
     def _take(self, path: Path, form: Form, root: Path) -> None:
-        plain = _plain(path)
-        below = plain.relative_to(_plain(root)).as_posix() if plain.is_relative_to(_plain(root)) else plain.name
+        plain, top = _plain(path), _plain(root)
+        below = plain.relative_to(top).as_posix() if plain.is_relative_to(top) else plain.name
         self.inputs.setdefault(path.resolve(), Input(printable(str(path)), path.absolute(), form, printable(below)))
 
 
@@ -244,10 +243,8 @@ def keep_stdin(spool: Path, is_stopping: Callable[[], bool], *, is_resumed: bool
     """
     pieces = _from_stdin(is_stopping)
     if not (is_resumed and spool.exists()):
-        part = spool.with_name(spool.name + PARTIAL)
-        with part.open("wb") as file:
+        with whole(spool) as part, part.open("wb") as file:
             file.writelines(pieces)
-        part.rename(spool)
         return spool
     with spool.open("rb") as kept:
         first = next(pieces, b"")  # nothing need come again

@@ -158,9 +158,9 @@ class Reader:
             file = pq.ParquetFile(source.path)
         except (pa.ArrowException, OSError) as error:
             raise Unreadable(f"it is no readable Parquet file: {error}") from error
-        _refuse_twins(file.schema_arrow.names)
         damaged = []
         with file:
+            _refuse_twins(file.schema_arrow.names)
             first = 1
             for group in range(file.num_row_groups):
                 try:

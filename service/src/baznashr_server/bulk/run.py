@@ -14,7 +14,7 @@ from baznashr.errors import InvalidArgument
 from baznashr_server.bulk import finishing, memory, usage
 from baznashr_server.bulk.apart import Apart
 from baznashr_server.bulk.batches import Judges
-from baznashr_server.bulk.inputs import PARTIAL, Form, Input, Interrupted, find
+from baznashr_server.bulk.inputs import Form, Input, Interrupted, find
 from baznashr_server.bulk.intake import Reading
 from baznashr_server.bulk.judging import Judging
 from baznashr_server.bulk.mapping import Fields, guess
@@ -36,6 +36,7 @@ from baznashr_server.bulk.state import (
     write_json,
 )
 from baznashr_server.bulk.stores import known
+from baznashr_server.bulk.writing import PARTIAL
 from baznashr_server.store.folder import LOCK, DataFolder
 
 RUN = "run.json"
