@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from baznashr.types import Judgement, Verdict
 from baznashr_server.engine.corpus import LoadedCorpus, Rules
-from baznashr_server.engine.findings import MEMBERSHIP, match_of, new_share, reason_for_new, verify
+from baznashr_server.engine.findings import MEMBERSHIP, match_of, new_share, reason_for_new
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.judge.comparison import NO_MASK
+from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import is_repeated
 
 
@@ -18,9 +19,8 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
         judge.boilerplate(corpus, one.body)[1] if corpus else NO_MASK for one in (later, earlier)
     )
     same_text = earlier.fingerprint.digest_bytes == later.fingerprint.digest_bytes
-    ruling, comparison = verify(
-        later.body, earlier.body, (later_mask, earlier_mask), same_text=same_text, thresholds=rules.policy.thresholds
-    )
+    pair = TextPair(later.body, earlier.body, later_mask, earlier_mask)
+    ruling, comparison = pair.ruling(rules.policy.thresholds, same_text=same_text), pair.comparison
     earlier_id = earlier.document.id
     is_member = ruling.verdict in MEMBERSHIP
     match = match_of(earlier_id, ruling, comparison)

@@ -18,15 +18,14 @@ from baznashr_server.index.candidates import MIN_LETTERS
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.index.lookup import Lookup
 from baznashr_server.judge.body import Body
-from baznashr_server.judge.comparison import Comparison, Mask, compare, matched_spans, number_changes
+from baznashr_server.judge.comparison import Comparison, Mask, matched_spans, number_changes
 from baznashr_server.judge.cover_kernel import covered_share_kernel
+from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import (
     NOTHING_COMPARABLE,
     SAME_TEXT,
     TOO_FEW_SHINGLES,
     Ruling,
-    judge_equal,
-    judge_pair,
     judge_signatures,
     precedence,
 )
@@ -61,21 +60,27 @@ class Finding:
 
     stored: Stored
     ruling: Ruling
-    similarity: float
-    comparison: Comparison | None
+    pair: TextPair | None
     """None where no text is kept."""
+    estimate: float = 0.0
+    """Of the similarity, by the signatures; where no text is kept."""
 
     @property
     def row(self) -> TextRow:
         return self.stored.row
 
     @property
+    def comparison(self) -> Comparison | None:
+        return self.pair.comparison if self.pair else None
+
+    @property
     def order(self) -> tuple[float, ...]:
-        shared = self.comparison.judged_cover.share if self.comparison else self.similarity
+        x = self.comparison
+        shared, similarity = (x.judged_cover.share, x.similarity) if x else (self.estimate, self.estimate)
         return (
             precedence(self.ruling.verdict),
             -round(shared, 3),
-            -round(self.similarity, 3),
+            -round(similarity, 3),
             self.row.time,
             self.row.row,
         )
@@ -84,9 +89,9 @@ class Finding:
         """Return what the rules say under other thresholds; the same text is the same under all."""
         if self.ruling.verdict is Verdict.EXACT:
             return self
-        if self.comparison is None:
-            return replace(self, ruling=judge_signatures(self.similarity, thresholds))
-        return replace(self, ruling=judge_pair(self.comparison, thresholds))
+        if self.pair is None:
+            return replace(self, ruling=judge_signatures(self.estimate, thresholds))
+        return replace(self, ruling=self.pair.ruling(thresholds, same_text=False))
 
     @cached_property
     def match(self) -> Match:
@@ -94,9 +99,9 @@ class Finding:
         if x is None:
             return Match(
                 document_id=self.row.id,
-                similarity=self.similarity,
-                containment=self.similarity,
-                reverse_containment=self.similarity,
+                similarity=self.estimate,
+                containment=self.estimate,
+                reverse_containment=self.estimate,
                 verified=False,
                 verdict=self.ruling.verdict,
                 reason=self.ruling.reason,
@@ -174,23 +179,14 @@ class Gathered:
         return self.leads_beyond_window or any(one.time < earliest for one in self.lookup.candidates[t])
 
 
-def verify(
-    judged: Body, stored: Body, masks: tuple[Mask, Mask], *, same_text: bool, thresholds: Thresholds
-) -> tuple[Ruling, Comparison]:
-    """Compare two texts, but for the letters of their *masks*, and let the rules speak."""
-    comparison = compare(judged, stored, *masks)
-    return judge_equal(comparison) if same_text else judge_pair(comparison, thresholds), comparison
-
-
-def ruled(stored: Stored, comparison: Comparison | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
+def ruled(stored: Stored, pair: TextPair | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
     """Return what the rules say of a text and a stored document."""
     same_text = stored.row.digest == prepared.fingerprint.digest_bytes
-    if comparison is not None:
-        ruling = judge_equal(comparison) if same_text else judge_pair(comparison, thresholds)
-        return Finding(stored, ruling, comparison.similarity, comparison)
+    if pair is not None:
+        return Finding(stored, pair.ruling(thresholds, same_text=same_text), pair)
     similarity = signature_similarity(stored.signature, prepared.fingerprint.signature)
     ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
-    return Finding(stored, ruling, similarity, None)
+    return Finding(stored, ruling, None, similarity)
 
 
 def reason_for_new(prepared: Prepared, rulings: list[Ruling]) -> str:

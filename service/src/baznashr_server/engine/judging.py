@@ -25,7 +25,6 @@ from baznashr_server.engine.findings import (
     reason_for_new,
     ruled,
     signature_similarity,
-    verify,
 )
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.precedence import Precedence
@@ -33,7 +32,8 @@ from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.lookup import NO_TIME, Candidate, Query, Reach
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
-from baznashr_server.judge.comparison import NO_MASK, Comparison, Mask, compare
+from baznashr_server.judge.comparison import NO_MASK, Mask
+from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import (
     Ruling,
     is_repeated,
@@ -142,7 +142,7 @@ class Judge:
             stored: Whether the judgement is to say that the document is stored.
         """
         compared = self._findings(corpus, prepared, candidates, evidence)
-        self._observer.searched(len(candidates), sum(finding.comparison is not None for finding in compared))
+        self._observer.searched(len(candidates), sum(finding.pair is not None for finding in compared))
         if len(candidates) == MAX_CANDIDATES:
             self._observer.limit_bit("candidates")
         findings = [finding for finding in compared if finding.ruling.verdict is not Verdict.NEW]
@@ -163,7 +163,7 @@ class Judge:
             similarity = signature_similarity(mine.signature, theirs.signature)
             return judge_signatures(similarity, corpus.policy.thresholds).verdict in MEMBERSHIP
         masks = self.boilerplate(corpus, judged)[1], self.boilerplate(corpus, stored)[1]
-        ruling, _ = verify(judged, stored, masks, same_text=False, thresholds=corpus.policy.thresholds)
+        ruling = TextPair(judged, stored, *masks).ruling(corpus.policy.thresholds, same_text=False)
         return ruling.verdict in MEMBERSHIP
 
     def _decide(
@@ -202,7 +202,7 @@ class Judge:
         if evidence.rules is not (rules := corpus.rules):
             evidence.rules = rules
             for number, known in evidence.items():
-                evidence[number] = ruled(known.stored, known.comparison, prepared, rules.policy.thresholds)
+                evidence[number] = ruled(known.stored, known.pair, prepared, rules.policy.thresholds)
         rows: set[int] = set()
         templates = 0
         for candidate in candidates:
@@ -228,24 +228,24 @@ class Judge:
             if stored is None:
                 return None
             body = self._bodies.body_of(stored)
-        comparison = None if body is None else self._compare(corpus, prepared, row, body, evidence)
-        finding = evidence[row] = ruled(stored, comparison, prepared, evidence.rules.policy.thresholds)
+        judged = body and prepared.body  # made here, a stage of its own
+        with timed(self._observer, "verify"):
+            pair = None if judged is None or body is None else self._pair(corpus, prepared, row, judged, body, evidence)
+            finding = evidence[row] = ruled(stored, pair, prepared, evidence.rules.policy.thresholds)
         return finding
 
-    def _compare(
-        self, corpus: LoadedCorpus, prepared: Prepared, row: int, stored: Body, evidence: Evidence
-    ) -> Comparison:
-        judged = prepared.body
-        with timed(self._observer, "verify"):
-            if evidence.mask is None:
-                plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
-                found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, evidence)
-                evidence.edges, evidence.mask = found
-            stored_mask = NO_MASK
-            if evidence.mask.size:
-                edges, stored_mask = self.boilerplate(corpus, stored, evidence)
-                evidence.stored_edges = {**evidence.stored_edges, row: edges}
-            return compare(judged, stored, evidence.mask, stored_mask)
+    def _pair(
+        self, corpus: LoadedCorpus, prepared: Prepared, row: int, judged: Body, stored: Body, evidence: Evidence
+    ) -> TextPair:
+        if evidence.mask is None:
+            plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
+            found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, evidence)
+            evidence.edges, evidence.mask = found
+        stored_mask = NO_MASK
+        if evidence.mask.size:
+            edges, stored_mask = self.boilerplate(corpus, stored, evidence)
+            evidence.stored_edges = {**evidence.stored_edges, row: edges}
+        return TextPair(judged, stored, evidence.mask, stored_mask)
 
     def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
         """Whether all boilerplate that was left out of the comparisons made is what would be left out now."""
@@ -253,7 +253,7 @@ class Judge:
             return True
         held = [(prepared.body, evidence.edges)]
         if evidence.mask.size:
-            held += [(x.comparison.stored, evidence.stored_edges[row]) for row, x in evidence.items() if x.comparison]
+            held += [(x.pair.stored, evidence.stored_edges[row]) for row, x in evidence.items() if x.pair]
         edges = corpus.index.boilerplate_edges([(body.passages[0], body.source) for body, _ in held])
         return all(now == list(then) for now, (_, then) in zip(edges, held, strict=True))
 
@@ -352,7 +352,7 @@ class Judge:
         related: str | None = None,
     ) -> Judgement:
         findings = findings or []
-        comparisons = [finding.comparison for finding in findings if finding.comparison is not None]
+        comparisons = [x for finding in findings if (x := finding.comparison) is not None]
         return Judgement(
             verdict=ruling.verdict,
             repeated=is_repeated(ruling.verdict, rules.policy),
@@ -390,4 +390,4 @@ def _make_matches(findings: list[Finding]) -> None:
 
 
 def _unverified_share(findings: list[Finding]) -> float:
-    return 1.0 - max((finding.similarity for finding in findings), default=0.0)
+    return 1.0 - max((finding.estimate for finding in findings), default=0.0)

@@ -8,6 +8,7 @@ where the wording agrees. docs/judging.md explains them with examples; docs/adr/
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import NamedTuple
 
 from baznashr.types import Policy, Thresholds, Verdict
@@ -63,6 +64,23 @@ def judged_share(x: Comparison) -> float:
     A phrase that the judged text has twice is covered once only; the set of its shingles tells better then.
     """
     return max(x.judged_cover.share, x.containment)
+
+
+def least_letters(t: Thresholds, judged: int, stored: int) -> int:
+    """Return the letters that shared runs must have, or cover in either of two texts, for any rule to hold.
+
+    Args:
+        judged, stored: Letters of the texts.
+    """
+    share = min(t.template * max(judged, stored), 2 * t.template * judged, t.same_article * stored)
+    return min(t.passage_letters, ceil(share))
+
+
+def _shares_little(x: Comparison, t: Thresholds) -> bool:
+    """Whether no rule below could hold; for texts without boilerplate, `least_letters` says the same of a bound."""
+    letters = max(x.longest_run, x.judged_cover.letters, x.stored_cover.letters)
+    shares_text = x.common_share >= t.template or x.judged_cover.share >= 2 * t.template
+    return letters < t.passage_letters and not shares_text and x.stored_cover.share < t.same_article
 
 
 def _has_other_facts(x: Comparison, t: Thresholds) -> bool:
@@ -122,6 +140,7 @@ def _overlaps_under_new_lead(x: Comparison, t: Thresholds) -> bool:
 
 
 RULES = (
+    Rule(NOTHING_COMPARABLE, Verdict.NEW, _shares_little),
     Rule("OTHER_NUMBERS", Verdict.TEMPLATE, _has_other_facts),
     Rule("SITE_LINES_ONLY", Verdict.NEW, _shares_only_edges),
     Rule("NEW_LEAD", Verdict.OVERLAP, _overlaps_under_new_lead),

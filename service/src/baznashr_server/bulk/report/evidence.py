@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from baznashr.types import Document, Match, Thresholds
-from baznashr_server.engine.findings import match_of, verify
+from baznashr_server.engine.findings import match_of
 from baznashr_server.engine.observer import Silence
 from baznashr_server.engine.prepared import prepare_document
 from baznashr_server.judge.comparison import NO_MASK
+from baznashr_server.judge.pair import TextPair
 
 MOST = 4000
 """Characters shown of a text."""
@@ -108,8 +109,8 @@ def compared(earlier: Document, later: Document) -> Pair:
     """Compare two documents as the judge does, all learned boilerplate left aside."""
     first, second = (prepare_document(document, Silence()) for document in (earlier, later))
     same = first.fingerprint.digest_bytes == second.fingerprint.digest_bytes
-    masks = (NO_MASK, NO_MASK)
-    match = match_of(earlier.id, *verify(second.body, first.body, masks, same_text=same, thresholds=Thresholds()))
+    pair = TextPair(second.body, first.body, NO_MASK, NO_MASK)
+    match = match_of(earlier.id, pair.ruling(Thresholds(), same_text=same), pair.comparison)
     return Pair(
         earlier,
         later,
