@@ -98,7 +98,7 @@ def judge_pairs(data: Data) -> list[JudgedPair]:
         if stored is None or judged is None:
             return Direction(None, None, False)
         judgement = engine.compare(data.documents[earlier], data.documents[later])
-        same_text = stored.fingerprint.digest_bytes == judged.fingerprint.digest_bytes
+        same_text = stored.sketch.digest_bytes == judged.sketch.digest_bytes
         return Direction(judgement, compare(judged.body, stored.body), same_text)
 
     with tempfile.TemporaryDirectory() as folder, Engine.open(folder) as engine:

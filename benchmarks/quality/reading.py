@@ -64,7 +64,7 @@ def closest_new(data: Data, judgements: dict[str, Judgement], count: int) -> lis
     found = []
     for row, id_ in enumerate(ids):
         prepared = prepare_document(data.documents[id_], Silence())
-        made = prepared.fingerprint
+        made = prepared.sketch
         if judgements[id_].verdict is Verdict.NEW:
             found, _ = index.find(Texts.of([Query(made, "")]), Reach(MAX_CANDIDATES), pending=True)
             for candidate in found[0]:

@@ -55,5 +55,5 @@ PROFILES = (FA_1, FA_1B)
 """Those that a store may be under."""
 
 
-def profile_named(name: str) -> Profile | None:
-    return next((profile for profile in PROFILES if profile.name == name), None)
+PROFILE_OF = {profile.name: profile for profile in PROFILES}
+"""By name."""

@@ -1,7 +1,8 @@
 """The engine in a process of its own, from the side of the process that reads and writes.
 
 Both start at once: this one never loads compiled kernels, the other no Arrow, and neither waits for the other's lock of
-the interpreter. Frames go through two pipes: two lengths, JSON, and what else there is.
+the interpreter. The other makes a third, which prepares what this one asks and hands it on. Frames go through pipes:
+two lengths, JSON, and what else there is.
 """
 
 from __future__ import annotations
@@ -60,11 +61,14 @@ def read_frame(pipe: IO[bytes]) -> tuple[str, Any, bytes]:
     return kind, value, body
 
 
-def write_batch(pipe: IO[bytes], given: Sequence[Given], *, wait: bool) -> None:
-    """Write documents; their texts are the body, since JSON takes long to read them."""
+def write_batch(pipe: IO[bytes], given: Sequence[Given], profile: str) -> None:
+    """Write documents, to be prepared under the profile of that name.
+
+    Their texts are the body, since JSON takes long to read them.
+    """
     texts = [one[1].encode() for one in given]
     rest = [(id_, len(text), *others) for (id_, _, *others), text in zip(given, texts, strict=True)]
-    write_frame(pipe, JUDGE, [wait, rest], b"".join(texts))
+    write_frame(pipe, JUDGE, [profile, rest], b"".join(texts))
 
 
 def batch_of(rest: list[list[Any]], body: bytes) -> list[Given]:
@@ -89,8 +93,8 @@ class Apart:
     """Batches under way: those that the engine works on, and some that wait in the pipe."""
 
     def __init__(self) -> None:
-        asks, self._asks = _pipe()
-        self._answers, answers = _pipe()
+        asks, self._asks = pipe()
+        self._answers, answers = pipe()
         command = [sys.executable, "-P", "-m", "baznashr_server.bulk.judging_process"]
         ends = (asks.fileno(), answers.fileno())
         command += map(str, (*ends, os.getpid()))
@@ -101,6 +105,7 @@ class Apart:
         asks.close()
         answers.close()
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="sender")
+        self._profile = ""
         self.peak = 0
         """Bytes of memory that the process has had at most, once it is closed."""
 
@@ -117,10 +122,10 @@ class Apart:
         paths = {name: str(getattr(options, name) or "") for name in ("out", "against", "build")}
         given = paths | {"corpus": options.corpus, "source_ranks": options.source_ranks}
         self._send(OPEN, given | {"documents": documents, "letters": letters, "is_resumed": is_resumed})
-        self._receive()
+        self._profile = self._receive()
 
-    def submit(self, given: Sequence[Given], *, wait: bool) -> Callable[[], Answers]:
-        self._sender.submit(self._send_batch, given, wait=wait)
+    def submit(self, given: Sequence[Given]) -> Callable[[], Answers]:
+        self._sender.submit(self._send_batch, given)
         return self._answer
 
     def _answer(self) -> Answers:
@@ -146,9 +151,9 @@ class Apart:
         with suppress(BrokenPipeError):  # which `_receive` finds out, too
             write_frame(self._asks, kind, value)
 
-    def _send_batch(self, given: Sequence[Given], *, wait: bool) -> None:
+    def _send_batch(self, given: Sequence[Given]) -> None:
         with suppress(BrokenPipeError):
-            write_batch(self._asks, given, wait=wait)
+            write_batch(self._asks, given, self._profile)
 
     def _receive(self) -> Any:
         try:
@@ -162,7 +167,8 @@ class Apart:
         return value
 
 
-def _pipe() -> tuple[IO[bytes], IO[bytes]]:
+def pipe() -> tuple[IO[bytes], IO[bytes]]:
+    """Return both ends of a pipe that holds a batch."""
     reading, writing = os.pipe()
     with suppress(OSError):
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)

@@ -9,6 +9,11 @@ Given = tuple[str, str, str, str, str, int | None]
 """Of a document: id, text, title, source, URL, and publish time in microseconds since 1970."""
 
 
+SIZE = 128
+"""Documents of a batch. A text is looked up before those of its own batch are in the tables, and again where one of
+them might be found: in larger batches more are, in smaller ones what is done once for a batch weighs."""
+
+
 class Answers(NamedTuple):
     """What became of a batch."""
 
@@ -26,12 +31,8 @@ class Judges(Protocol):
     ahead: int
     """Batches that may be under way."""
 
-    def submit(self, given: Sequence[Given], *, wait: bool) -> Callable[[], Answers]:
+    def submit(self, given: Sequence[Given]) -> Callable[[], Answers]:
         """Have a batch judged after those before, and return what waits for its answers; they come in that order.
-
-        Args:
-            wait: Whether documents may be refused when their turn comes, as those that the store had before: the batch
-                is then judged without them before the next one is.
 
         Raises:
             StoreError: The store cannot be written; also by what waits.

@@ -2,65 +2,52 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Any
 
 from baznashr.errors import BaznashrError, StoreError
-from baznashr.types import Document, Judgement
+from baznashr.types import Judgement
 from baznashr_server.bulk.batches import Answers, Given
+from baznashr_server.bulk.preparing import Ready, prepare
 from baznashr_server.engine import Engine
-from baznashr_server.store.codec import from_micros
+from baznashr_server.profile import PROFILE_OF
 
 NOT_THE_DOCUMENTS_FAULT = {"READ_ONLY", "SHUTTING_DOWN", "INTERNAL", "OVERLOADED"}
-_PLACE = re.compile(r"documents\[(\d+)\]\.?(.*)")
 
 
 class Bench:
     """Judges, as `Judges` says."""
 
-    ahead = 2
-    """Batches that wait for the writer while the next is prepared."""
+    ahead = 1
+    """One after the other: a batch that is looked up while the one before is judged cannot find that, and is looked up
+    again; and the interpreter works for one of them at a time."""
 
     def __init__(self, engine: Engine, corpus: str) -> None:
         self._engine = engine
         self._corpus = corpus
 
-    def submit(self, given: Sequence[Given], *, wait: bool) -> Callable[[], Answers]:
-        places = list(range(len(given)))
-        documents = [_document(one) for one in given]
-        refused: list[tuple[int, str, str]] = []
-        answers: Future[list[Judgement]] | None = None
-        while documents and answers is None:
+    def submit(self, given: Sequence[Given]) -> Callable[[], Answers]:
+        answers = self.judge(prepare(given, PROFILE_OF[self._engine.profile]))
+        return lambda: answers
+
+    def judge(self, ready: Ready) -> Answers:
+        """Judge a batch that was prepared under the store's profile.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        judgements: list[Judgement] = []
+        while ready.prepared and not judgements:
             try:
-                answers = self._engine.submit(documents, self._corpus)
-                if wait:
-                    answers.result()
+                judgements = self._engine.submit_prepared(ready.prepared, self._corpus).result()
             except StoreError:
                 raise
             except BaznashrError as error:
-                place = _PLACE.match(error.field)
-                if place is None or error.reason in NOT_THE_DOCUMENTS_FAULT:
+                if error.reason in NOT_THE_DOCUMENTS_FAULT:
                     raise
-                at = int(place[1])
-                where = f"{place[2]}: " if place[2] else ""
-                refused.append((places.pop(at), error.reason, where + error.message))
-                del documents[at]
-                answers = None
-
-        def answered() -> Answers:
-            judgements = answers.result() if answers is not None else []
-            edges = [edge for judgement in judgements for edge in _edges_of(judgement)]
-            return Answers([_row_of(judgement) for judgement in judgements], edges, refused)
-
-        return answered
-
-
-def _document(given: Given) -> Document:
-    id_, text, title, source, url, micros = given
-    time = None if micros is None else from_micros(micros)
-    return Document(id=id_, text=text, title=title, source=source, url=url, published_at=time)
+                ready.refuse(error)
+        edges = [edge for judgement in judgements for edge in _edges_of(judgement)]
+        return Answers([_row_of(judgement) for judgement in judgements], edges, ready.refused)
 
 
 def _share(value: float) -> float:

@@ -12,19 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from baznashr_server.bulk import columns
+from baznashr_server.bulk import batches, columns
 from baznashr_server.bulk.batches import Answers, Given, Judges
 from baznashr_server.bulk.inputs import Interrupted
 from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.spill import Order, in_order
-from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 from baznashr_server.store.codec import to_micros
 
-SEGMENT = 16 * MAX_BATCH_DOCUMENTS
+SEGMENT = 32 * batches.SIZE
 """Rows of a segment: what is judged again, at most, after a kill."""
 EDGES = ".edges"
 VERDICT = columns.ANSWERED.names.index("verdict")
@@ -105,8 +102,6 @@ class Judging:
     told: Callable[[Sequence[str], int], object]
     """Told of verdicts and of the bytes of their rows."""
     is_stopping: Callable[[], bool]
-    known: NDArray[np.bool_] | None = None
-    """Of the order: whether the store had the document before the run; None where it had none."""
 
     @property
     def begins_at(self) -> int:
@@ -137,7 +132,7 @@ class Judging:
 
     def _given(self, start: int) -> Iterator[tuple[list[Given], int]]:
         """Yield the documents of a batch, and the bytes of their rows."""
-        for parts in in_order(self.runs, self.order, start, MAX_BATCH_DOCUMENTS):
+        for parts in in_order(self.runs, self.order, start, batches.SIZE):
             given: list[Given | None] = [None] * sum(part.at.size for part in parts)
             for at, payload in parts:
                 for place, one in zip(at.tolist(), self.reader.documents(payload), strict=True):
@@ -148,15 +143,12 @@ class Judging:
     def _answered(self, judges: Judges, start: int) -> Iterator[Batch]:
         """Yield batches in order, which can be answered; others are read and judged meanwhile."""
         waiting: deque[Batch] = deque()
-        at = start
         for given, size in self._given(start):
             if len(waiting) >= judges.ahead:
                 yield waiting.popleft()
-            is_known = self.known is not None and bool(self.known[at : at + len(given)].any())
-            answers = judges.submit(given, wait=is_known)
+            answers = judges.submit(given)
             documents = [(id_, time, source, title, url, len(text)) for id_, text, title, source, url, time in given]
             waiting.append(Batch(documents, size, answers))
-            at += len(given)
             if self.is_stopping():
                 break
         yield from waiting

@@ -1,6 +1,7 @@
 """What the process of `Apart` does: it opens the store of a run and judges what it is handed.
 
-It ends when the process that started it does, however that ends.
+What needs no store is done in a copy of it, which hands on to it all that it is asked: both have a core of their own.
+Either ends when the process that started it does, however that ends.
 """
 
 from __future__ import annotations
@@ -9,22 +10,31 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from pathlib import Path
-from queue import Queue
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from baznashr.errors import BaznashrError, DataFolderInUse, InternalError
 from baznashr.types import Document
-from baznashr_server.bulk.apart import ANSWERS, CLOSE, CLOSED, OPENED, batch_of, read_frame, write_failure, write_frame
-from baznashr_server.bulk.usage import peak
+from baznashr_server.bulk.apart import (
+    ANSWERS,
+    CLOSE,
+    CLOSED,
+    JUDGE,
+    OPENED,
+    batch_of,
+    pipe,
+    read_frame,
+    write_failure,
+    write_frame,
+)
+from baznashr_server.bulk.usage import own, peak
 
 if TYPE_CHECKING:
-    from baznashr_server.bulk.batches import Answers
     from baznashr_server.engine import Engine
 
 PR_SET_PDEATHSIG = 1
@@ -38,10 +48,8 @@ WORDS = "خبر تازه از بازار امروز تهران که در گزا�
 
 def main() -> None:
     asks, answers, parent = map(int, sys.argv[1:])
-    CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        return
-    for number in (signal.SIGINT, signal.SIGTERM):  # sent to both processes; the other says what is to be done
+    _end_with(parent)
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes; the first says what is to be done
         signal.signal(number, signal.SIG_IGN)
     with open(asks, "rb") as reading, open(answers, "wb") as writing:  # noqa: PTH123 - descriptors
         try:
@@ -53,6 +61,13 @@ def main() -> None:
         except Exception as error:
             write_failure(writing, InternalError(f"{type(error).__name__} while judging: {error}"))
             raise
+
+
+def _end_with(parent: int) -> None:
+    """Have this process end when *parent*, which started it, does."""
+    CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
@@ -68,38 +83,69 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
 
     spare_imports()
     from baznashr_server.bulk.bench import Bench  # noqa: PLC0415 - see above
+    from baznashr_server.bulk.preparing import load  # noqa: PLC0415
 
     warm_up()
-    _, settings, _ = read_frame(asks)
+    asked = _prepared(asks, answers)
+    _, settings, _ = read_frame(asked)
     with _opened(settings) as engine:
-        write_frame(answers, OPENED)
+        write_frame(answers, OPENED, engine.profile)
         bench = Bench(engine, settings["corpus"])
-        waiting: Queue[Callable[[], Answers] | None] = Queue(Bench.ahead)
-        answering = Thread(target=_answer, args=(waiting, answers), name="answers", daemon=True)
-        answering.start()
-        while (asked := read_frame(asks))[0] != CLOSE:
-            wait, rest = asked[1]
-            waiting.put(bench.submit(batch_of(rest, asked[2]), wait=wait))
-        waiting.put(None)
-        answering.join()
+        while (frame := read_frame(asked))[0] != CLOSE:
+            write_frame(answers, ANSWERS, list(bench.judge(load(*frame[1:]))))
         if not settings["build"]:
-            _end(answers)  # with the store as a kill would leave it, which is whole and goes when the run is finished
-    _end(answers)
+            _end(
+                answers, frame[1]
+            )  # with the store as a kill would leave it, which is whole and goes when the run is finished
+    _end(answers, frame[1])
 
 
-def _end(answers: IO[bytes]) -> NoReturn:
-    """Say that all is stored and end at once: to take the interpreter down takes a tenth of a second."""
-    write_frame(answers, CLOSED, peak())
+def _prepared(asks: IO[bytes], answers: IO[bytes]) -> IO[bytes]:
+    """Start the process that prepares what is asked, and return what it hands on.
+
+    A copy of this one, which has its kernels at hand and no thread but this; the pages that neither changes are shared.
+    """
+    parent = os.getpid()
+    reading, writing = pipe()
+    if os.fork():
+        asks.close()
+        writing.close()
+        return reading
+    try:
+        _end_with(parent)
+        reading.close()
+        os.close(answers.fileno())
+        _prepare(asks, writing)
+    except Exception:  # noqa: BLE001 - told here, or nowhere; the process that judges finds that this one is gone
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def _prepare(asks: IO[bytes], handed: IO[bytes]) -> None:
+    """Hand on what is asked, batches made ready, until nobody asks or takes it."""
+    from baznashr_server.bulk.preparing import dump, prepare  # noqa: PLC0415 - see `serve`
+    from baznashr_server.profile import PROFILE_OF  # noqa: PLC0415
+
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            kind, value, body = read_frame(asks)
+            if kind == JUDGE:
+                profile, rest = value
+                value, body = dump(prepare(batch_of(rest, body), PROFILE_OF[profile]))
+            elif kind == CLOSE:
+                value = own()
+            write_frame(handed, kind, value, body)
+
+
+def _end(answers: IO[bytes], of_the_other: int) -> NoReturn:
+    """Say that all is stored and end at once: to take the interpreter down takes a tenth of a second.
+
+    Args:
+        of_the_other: Bytes of memory that the process has which prepares.
+    """
+    write_frame(answers, CLOSED, peak() + of_the_other)
     os._exit(0)
-
-
-def _answer(waiting: Queue[Callable[[], Answers] | None], answers: IO[bytes]) -> None:
-    """Pass answers on in order, or the error in the place of one, after which the other process asks no more."""
-    while (answer := waiting.get()) is not None:
-        try:
-            write_frame(answers, ANSWERS, list(answer()))
-        except BaznashrError as error:
-            write_failure(answers, error)
 
 
 @contextmanager

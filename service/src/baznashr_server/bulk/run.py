@@ -35,7 +35,6 @@ from baznashr_server.bulk.state import (
     read_json,
     write_json,
 )
-from baznashr_server.bulk.stores import known
 from baznashr_server.bulk.writing import PARTIAL
 from baznashr_server.store.folder import LOCK, DataFolder
 
@@ -187,7 +186,6 @@ class Run:
                 left = len(order) - judging.begins_at
                 letters = read_json(state.path(READ))["letters"] * left // max(1, len(order))
                 with self._judges(state, left, letters) as judges:
-                    judging.known = known(state, order)
                     shown.phase("judging", len(order), judging.begins_at)
                     judging.run(judges)
         return judging

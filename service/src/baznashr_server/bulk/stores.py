@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from baznashr.errors import CorpusNotFound
 from baznashr_server.bulk.options import Options
-from baznashr_server.bulk.spill import Order
 from baznashr_server.bulk.state import State, folder_of
 from baznashr_server.bulk.writing import whole
-from baznashr_server.profile import FA_1
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.reading import Moment
 
@@ -21,7 +17,7 @@ STORED = "stored.arrow"
 
 def note_ids(options: Options, state: State) -> None:
     """Note which documents the store has before the run: when a run goes on, it has some of the run's too."""
-    with Moment(folder_of(options, state) / DATABASE, FA_1) as moment:
+    with Moment(folder_of(options, state) / DATABASE, *PROFILES) as moment:
         corpus = next((row.corpus for row in moment.corpora() if row.name == options.corpus), None)
         if corpus is None:
             raise CorpusNotFound(f"There is no corpus {options.corpus!r} in {options.against}.")
@@ -32,14 +28,6 @@ def note_ids(options: Options, state: State) -> None:
         pa.ipc.new_file(file, table.schema) as writer,
     ):
         writer.write_table(table)
-
-
-def known(state: State, order: Order) -> NDArray[np.bool_] | None:
-    """Return of each row whether the store to judge against had a document with its id; None where there is none."""
-    if not state.path(STORED).exists():
-        return None
-    found: NDArray[np.bool_] = pc.is_in(order.keys.column("id"), value_set=stored_ids(state)).to_numpy()
-    return found
 
 
 def stored_ids(state: State) -> pa.Array:

@@ -12,6 +12,12 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
+def own() -> int:
+    """Return the bytes of memory that this process has and shares with no other."""
+    lines = Path("/proc/self/smaps_rollup").read_text("ascii").splitlines()
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Private_"))
+
+
 def resident() -> int:
     """Return the bytes of memory that this process and those it has started have."""
     return _resident(Path("/proc/self")) + resident_of_others()

@@ -44,7 +44,7 @@ def check_texts(
                 observer.judged(outcome.judgement)
                 note(corpus, outcome, observer)
                 answers.append(outcome.judgement)
-            elif stored.digest == one.fingerprint.digest_bytes:
+            elif stored.digest == one.sketch.digest_bytes:
                 answers.append(judgement_from_row(stored, corpus.name, store.profile.name, replayed=True))
             else:
                 with errors_at(field and f"{field}[{at}]"):

@@ -18,7 +18,7 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
     later_mask, earlier_mask = (
         judge.boilerplate(corpus, one.body)[1] if corpus else NO_MASK for one in (later, earlier)
     )
-    same_text = earlier.fingerprint.digest_bytes == later.fingerprint.digest_bytes
+    same_text = earlier.sketch.digest_bytes == later.sketch.digest_bytes
     pair = TextPair(later.body, earlier.body, later_mask, earlier_mask)
     ruling, comparison = pair.ruling(rules.policy.thresholds, same_text=same_text), pair.comparison
     earlier_id = earlier.document.id
@@ -38,5 +38,5 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
         self_repetition=later.repetition,
         profile=judge.profile.name,
         policy=rules.version,
-        digest=later.fingerprint.digest,
+        digest=later.sketch.digest,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Self, cast
 
@@ -32,13 +33,13 @@ from baznashr_server.engine.changes import Change, Delete
 from baznashr_server.engine.check import check_texts
 from baznashr_server.engine.compare import compare_texts
 from baznashr_server.engine.corpora import Corpora
-from baznashr_server.engine.corpus import now_micros
-from baznashr_server.engine.ingest import Ingest
+from baznashr_server.engine.corpus import LoadedCorpus, now_micros
+from baznashr_server.engine.ingest import Ingest, tell
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.operations import Operations
 from baznashr_server.engine.overrides import apply_override
-from baznashr_server.engine.prepared import prepare_document, prepare_documents
+from baznashr_server.engine.prepared import Prepared, prepare_document, prepare_documents
 from baznashr_server.engine.records import corpus_from_row, document_from_row, judgement_from_row, override_from_row
 from baznashr_server.engine.removal import Filter, delete_matching
 from baznashr_server.engine.tables import Tables
@@ -48,7 +49,7 @@ from baznashr_server.judge.repetition import remove_repeats
 from baznashr_server.limits import MAX_BOILERPLATE, MAX_CLUSTER_PAGE
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import Progress
-from baznashr_server.store.codec import compress_all, from_micros
+from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import DocumentRow
 from baznashr_server.store.store import Store
@@ -237,20 +238,25 @@ class Engine:
         loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
+        profile, field = self._store.profile, "documents" if batch else ""
         with self._precedence.call(bulk=bulk):
-            prepared = prepare_documents(documents, self._observer, self._store.profile, "documents" if batch else "")
-            gathered = self._judge.gather(loaded, prepared)
-            frames = compress_all([one.utf8 for one in prepared]) if loaded.row.keep_text else None
-        fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
-        work = Ingest(*fixed, prepared, frames, gathered, self._observer, replace=replace, batch=batch)
-        future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))
-        future.add_done_callback(self._report)
-        return future
+            prepared = prepare_documents(documents, self._observer, profile, field, are_kept=loaded.row.keep_text)
+            return self._queue(prepared, loaded, replace=replace, batch=batch, bulk=bulk)
 
-    def _report(self, future: Future[list[Judgement]]) -> None:
-        if not future.cancelled() and future.exception() is None:
-            for judgement in future.result():
-                self._observer.judged(judgement)
+    def submit_prepared(self, prepared: Sequence[Prepared], corpus: str = DEFAULT_CORPUS) -> Future[list[Judgement]]:
+        """Queue documents that were prepared elsewhere under the store's profile, as `submit` does."""
+        validation.check_ids_distinct([one.document for one in prepared])
+        return self._queue(prepared, self._corpora[corpus], replace=False, batch=True, bulk=True)
+
+    def _queue(
+        self, prepared: Sequence[Prepared], loaded: LoadedCorpus, *, replace: bool, batch: bool, bulk: bool
+    ) -> Future[list[Judgement]]:
+        gathered = self._judge.gather(loaded, prepared)
+        fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
+        work = Ingest(*fixed, prepared, gathered, self._observer, replace=replace, batch=batch)
+        future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))
+        future.add_done_callback(partial(tell, self._observer))
+        return future
 
     def ingest(self, document: Document, corpus: str = DEFAULT_CORPUS, replace: bool = False) -> Judgement:
         """Judge a document and store it, in one atomic step.

@@ -181,17 +181,17 @@ class Gathered:
 
 def ruled(stored: Stored, pair: TextPair | None, prepared: Prepared, thresholds: Thresholds) -> Finding:
     """Return what the rules say of a text and a stored document."""
-    same_text = stored.row.digest == prepared.fingerprint.digest_bytes
+    same_text = stored.row.digest == prepared.sketch.digest_bytes
     if pair is not None:
         return Finding(stored, pair.ruling(thresholds, same_text=same_text), pair)
-    similarity = signature_similarity(stored.signature, prepared.fingerprint.signature)
+    similarity = signature_similarity(stored.signature, prepared.sketch.signature)
     ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
     return Finding(stored, ruling, None, similarity)
 
 
 def reason_for_new(prepared: Prepared, rulings: list[Ruling]) -> str:
     """Return why a text is new: a rule that said so, the lack of letters, or else that nothing comes near."""
-    if prepared.fingerprint.letters.size < MIN_LETTERS:
+    if prepared.sketch.size < MIN_LETTERS:
         return TOO_FEW_SHINGLES
     said = (ruling.reason for ruling in rulings if ruling.verdict is Verdict.NEW)
     return next((reason for reason in said if reason != NOTHING_COMPARABLE), NOTHING_COMPARABLE)

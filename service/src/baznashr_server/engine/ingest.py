@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -38,6 +39,13 @@ def reused(stored: DocumentRow, corpus: str) -> DocumentIdReused:
     )
 
 
+def tell(observer: Observer, answered: Future[list[Judgement]]) -> None:
+    """Tell *observer* of judgements that are durable."""
+    if not answered.cancelled() and answered.exception() is None:
+        for judgement in answered.result():
+            observer.judged(judgement)
+
+
 @dataclass(eq=False)
 class Ingest:
     """Work of the writer."""
@@ -48,8 +56,6 @@ class Ingest:
     corpus: LoadedCorpus
     corpus_named: Callable[[str], LoadedCorpus]
     prepared: Sequence[Prepared]
-    frames: Sequence[bytes] | None
-    """The compressed texts; None where the corpus keeps none."""
     gathered: Gathered
     observer: Observer
     replace: bool
@@ -86,7 +92,7 @@ class Ingest:
             self.judge.precedence.give_way()
             try:
                 stored = known.get(document_id)
-                if stored is not None and stored.digest == self.prepared[number].fingerprint.digest_bytes:
+                if stored is not None and stored.digest == self.prepared[number].sketch.digest_bytes:
                     answers.append(judgement_from_row(stored, corpus.name, self.store.profile.name, replayed=True))
                 elif stored is not None and not self.replace:
                     raise reused(stored, corpus.name)
@@ -120,13 +126,13 @@ class Ingest:
             row = clusters.stand_in(self.store, changes, corpus, row)
             self.are_outdated = self.are_outdated or bool(row.indexed)
         if row.indexed:
-            passages = prepared.fingerprint.passages
+            passages = prepared.sketch.passages
             changes.add(
                 corpus,
                 Entry(
                     row=row.row,
                     digest=row.digest,
-                    signature=prepared.fingerprint.signature,
+                    signature=prepared.sketch.signature,
                     passages=passages if row.indexed == WITH_PASSAGES else passages[:0],
                     letters=row.letters,
                     published=row.time,
@@ -165,7 +171,7 @@ class Ingest:
 
     def _insert(self, number: int, judgement: Judgement, cluster: int | None, now: int) -> DocumentRow:
         prepared = self.prepared[number]
-        document, made = prepared.document, prepared.fingerprint
+        document, made = prepared.document, prepared.sketch
         own = self.store.next_row()
         keep_text = self.corpus.row.keep_text
         row = DocumentRow(
@@ -179,11 +185,11 @@ class Ingest:
             title=document.title,
             url=document.url,
             labels=to_json(dict(document.labels)) if document.labels else "{}",
-            text=(self.frames[number] if self.frames else compress(prepared.utf8)) if keep_text else None,
-            text_bytes=len(prepared.utf8),
+            text=(prepared.frame or compress(document.text.encode())) if keep_text else None,
+            text_bytes=prepared.text_bytes,
             signature=array_to_blob(made.signature),
             passages=array_to_blob(made.passages),
-            letters=int(made.letters.size),
+            letters=made.size,
             indexed=self._indexed(judgement, cluster),
             cluster=self.store.next_row() if cluster is None else cluster,
             verdict=judgement.verdict.value,

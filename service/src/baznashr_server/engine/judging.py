@@ -82,7 +82,7 @@ class Judge:
     def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True) -> Gathered:
         """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
         earliest, index = corpus.earliest(), corpus.index
-        queries = [Query(one.fingerprint, one.document.source) for one in prepared]
+        queries = [Query(one.sketch, one.document.source) for one in prepared]
         with timed(self._observer, "lookup"):
             lookup = index.lookup(queries, _reach(corpus))
         rules = corpus.rules
@@ -238,7 +238,7 @@ class Judge:
         self, corpus: LoadedCorpus, prepared: Prepared, row: int, judged: Body, stored: Body, evidence: Evidence
     ) -> TextPair:
         if evidence.mask is None:
-            plain = evidence.is_telling and judged.letters.size == prepared.fingerprint.letters.size
+            plain = evidence.is_telling and judged.letters.size == prepared.sketch.size
             found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, evidence)
             evidence.edges, evidence.mask = found
         stored_mask = NO_MASK
@@ -367,7 +367,7 @@ class Judge:
             stored=stored,
             profile=self.profile.name,
             policy=rules.version,
-            digest=prepared.fingerprint.digest,
+            digest=prepared.sketch.digest,
         )
 
 

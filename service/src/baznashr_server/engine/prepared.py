@@ -17,8 +17,8 @@ from baznashr_server.judge.may_double import may_double
 from baznashr_server.judge.repetition import NOTHING, find_repetition
 from baznashr_server.limits import MAX_TEXT_LETTERS
 from baznashr_server.profile import FA_1, Profile
-from baznashr_server.sketch.fingerprint import Fingerprint, fingerprints_of
-from baznashr_server.store.codec import to_micros
+from baznashr_server.sketch.fingerprint import Sketch, fingerprints_of
+from baznashr_server.store.codec import compress_all, to_micros
 from baznashr_server.text.canonical import canonicalise_all
 
 
@@ -26,13 +26,15 @@ from baznashr_server.text.canonical import canonicalise_all
 class Prepared:
     document: Document
     """With an empty id where a bare text is checked."""
-    utf8: bytes
-    """The text, encoded."""
-    fingerprint: Fingerprint
+    text_bytes: int
+    """Of the text, encoded."""
+    sketch: Sketch
     repetition: SelfRepetition
     published: int | None
     """Microseconds since 1970, UTC."""
     observer: Observer
+    frame: bytes | None = None
+    """The text, compressed; where it is to be kept."""
 
     @cached_property
     def body(self) -> Body:
@@ -44,11 +46,17 @@ class Prepared:
 
 
 def prepare_documents(
-    items: Sequence[str | Document], observer: Observer, profile: Profile = FA_1, field: str = ""
+    items: Sequence[str | Document],
+    observer: Observer,
+    profile: Profile = FA_1,
+    field: str = "",
+    *,
+    are_kept: bool = False,
 ) -> list[Prepared]:
     """Validate and fingerprint texts or documents.
 
     Args:
+        are_kept: Whether their texts are to be kept, and so compressed.
         field: What the items are called in errors, which then name the one at fault as `field[i]`; empty names none.
 
     Raises:
@@ -81,7 +89,10 @@ def prepare_documents(
                     document.text, canonical, document.title, may_repeat=repeats, may_double=double
                 )
             published = None if document.published_at is None else to_micros(document.published_at)
-            prepared.append(Prepared(document, utf8, fingerprint, repetition, published, observer))
+            prepared.append(Prepared(document, len(utf8), fingerprint, repetition, published, observer))
+    if are_kept:
+        for one, frame in zip(prepared, compress_all(encoded), strict=True):
+            one.frame = frame
     return prepared
 
 

@@ -136,7 +136,6 @@ def _without_evidence(
 
 
 def _to_json(judgement: Judgement) -> str:
-    repetition = judgement.self_repetition
     return to_json(
         {
             "repeated": judgement.repeated,
@@ -145,14 +144,18 @@ def _to_json(judgement: Judgement) -> str:
             "related_cluster_id": judgement.related_cluster_id,
             "matches": [_match_to_json(match) for match in judgement.matches],
             "new_share": round(judgement.new_share, 6),
-            "self_repetition": {
-                "share": round(repetition.share, 6),
-                "kinds": [kind.value for kind in repetition.kinds],
-                "spans": [[span.start, span.end] for span in repetition.spans],
-            },
+            "self_repetition": self_repetition_to_json(judgement.self_repetition),
             "policy": judgement.policy,
         }
     )
+
+
+def self_repetition_to_json(repetition: SelfRepetition) -> dict[str, Any]:
+    return {
+        "share": round(repetition.share, 6),
+        "kinds": [kind.value for kind in repetition.kinds],
+        "spans": [[span.start, span.end] for span in repetition.spans],
+    }
 
 
 def self_repetition_from_json(value: Any) -> SelfRepetition:

@@ -15,7 +15,7 @@ import apsw
 from baznashr.errors import InvalidArgument, TextNotKept
 from baznashr_server.engine.verify import Progress, document_faults, held_folder
 from baznashr_server.engine.writer import Changes
-from baznashr_server.profile import PROFILES, Profile, profile_named
+from baznashr_server.profile import PROFILE_OF, PROFILES, Profile
 from baznashr_server.sketch.fingerprint import fingerprint
 from baznashr_server.store import renewal
 from baznashr_server.store.codec import array_to_blob, decompress
@@ -37,7 +37,7 @@ LOG_SECONDS = 30.0
 
 def known(profile: str) -> Profile:
     """Return the profile of a name; InvalidArgument without one."""
-    found = profile_named(profile)
+    found = PROFILE_OF.get(profile)
     if found is None:
         names = ", ".join(known.name for known in PROFILES)
         raise InvalidArgument(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from baznashr_server.index.bands import band_keys_of_each
 from baznashr_server.index.columns import source_key
 from baznashr_server.kernel import kernel
-from baznashr_server.sketch.fingerprint import Fingerprint
+from baznashr_server.sketch.fingerprint import Sketch
 
 
 class Candidate(NamedTuple):
@@ -40,7 +40,7 @@ class Reach(NamedTuple):
 
 
 class Query(NamedTuple):
-    fingerprint: Fingerprint
+    sketch: Sketch
     source: str
 
 
@@ -57,7 +57,7 @@ class Texts(NamedTuple):
 
     @classmethod
     def of(cls, queries: Sequence[Query]) -> Self:
-        made = [query.fingerprint for query in queries]
+        made = [query.sketch for query in queries]
         signatures = np.array([one.signature for one in made])
         return cls(
             signatures,
@@ -65,7 +65,7 @@ class Texts(NamedTuple):
             band_keys_of_each(signatures),
             np.concatenate([one.passages for one in made]),
             np.cumsum([one.passages.size for one in made]),
-            np.array([one.letters.size for one in made]),
+            np.array([one.size for one in made]),
             np.array([source_key(query.source) for query in queries]),
         )
 

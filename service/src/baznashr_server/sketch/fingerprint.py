@@ -20,21 +20,34 @@ DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fingerprint:
-    """What the profile makes of a text."""
+class Sketch:
+    """What is kept of a text beside itself, and all by which it is looked up."""
 
-    letters: NDArray[np.uint32]
-    """uint32[m]: the canonical code points."""
-    offsets: NDArray[np.uint32]
-    """uint32[m], ascending: where each letter came from, in code points of the text."""
+    size: int
+    """Letters of its canonical form."""
     signature: NDArray[np.uint32]
     """uint32[128]: MinHash values, as datasketch's `affine32` gives them."""
     passages: NDArray[np.uint64]
     """uint64[p]: distinct winnowed hashes, in text order."""
-    repeats_passages: bool
-    """Whether a winnowed passage occurs twice: a cheap sign that the text repeats itself."""
     digest_bytes: bytes
     """16 bytes: BLAKE2b (RFC 7693) of the canonical form as UTF-8."""
+
+    @property
+    def digest(self) -> str:
+        """32 hexadecimal digits."""
+        return self.digest_bytes.hex()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fingerprint(Sketch):
+    """All that the profile makes of a text."""
+
+    letters: NDArray[np.uint32]
+    """uint32[size]: the canonical code points."""
+    offsets: NDArray[np.uint32]
+    """uint32[size], ascending: where each letter came from, in code points of the text."""
+    repeats_passages: bool
+    """Whether a winnowed passage occurs twice: a cheap sign that the text repeats itself."""
 
     @property
     def canonical(self) -> str:
@@ -49,11 +62,6 @@ class Fingerprint:
     def shingles(self) -> NDArray[np.uint32]:
         """The set of shingles: uint32[s], distinct, ascending."""
         return np.unique(self.shingle_sequence)
-
-    @property
-    def digest(self) -> str:
-        """32 hexadecimal digits."""
-        return self.digest_bytes.hex()
 
 
 @kernel
@@ -143,6 +151,6 @@ def fingerprints_of(texts: CanonicalTexts, profile: Profile = FA_1) -> list[Fing
     start = 0
     for t, (end, repeated, digest) in enumerate(zip(ends.tolist(), repeats.tolist(), digests_of(texts), strict=True)):
         letters, offsets = texts.of(t)
-        made.append(Fingerprint(letters, offsets, signatures[t], passages[start:end], repeated, digest))
+        made.append(Fingerprint(letters.size, signatures[t], passages[start:end], digest, letters, offsets, repeated))
         start = end
     return made

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import apsw
 
-from baznashr_server.profile import Profile, profile_named
+from baznashr_server.profile import PROFILE_OF, Profile
 
 _TASK = "reindex to "
 BATCH = 256
@@ -26,7 +26,7 @@ Made = tuple[int, bytes, bytes]
 def target(connection: apsw.Connection) -> Profile | None:
     """Return the profile that the store is on its way to."""
     task = connection.execute("SELECT task FROM progress WHERE task GLOB ?", (f"{_TASK}*",)).get
-    return None if task is None else profile_named(str(task).removeprefix(_TASK))
+    return None if task is None else PROFILE_OF.get(str(task).removeprefix(_TASK))
 
 
 def aim(connection: apsw.Connection, profile: Profile | None) -> None:

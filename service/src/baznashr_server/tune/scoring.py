@@ -86,14 +86,14 @@ class Score(NamedTuple):
 
 
 def compare_pair(pair: Pair, a: Prepared, b: Prepared) -> Compared:
-    same_text = a.fingerprint.digest_bytes == b.fingerprint.digest_bytes
-    estimate = float(np.mean(a.fingerprint.signature == b.fingerprint.signature))
+    same_text = a.sketch.digest_bytes == b.sketch.digest_bytes
+    estimate = float(np.mean(a.sketch.signature == b.sketch.signature))
     bodies = [(b.body, a.body)] if pair.ordered else [(b.body, a.body), (a.body, b.body)]
-    shared = np.intersect1d(a.fingerprint.passages, b.fingerprint.passages)
+    shared = np.intersect1d(a.sketch.passages, b.sketch.passages)
     return Compared(
         pair,
         tuple(Direction(compare(judged, stored), same_text, estimate) for judged, stored in bodies),
-        by_bands=bool((band_keys(a.fingerprint.signature) == band_keys(b.fingerprint.signature)).any()),
+        by_bands=bool((band_keys(a.sketch.signature) == band_keys(b.sketch.signature)).any()),
         by_passages=shared.size > 0,
     )
 

@@ -108,7 +108,7 @@ def _from_word(text: str) -> str:
 def compared(earlier: Document, later: Document) -> Pair:
     """Compare two documents as the judge does, all learned boilerplate left aside."""
     first, second = (prepare_document(document, Silence()) for document in (earlier, later))
-    same = first.fingerprint.digest_bytes == second.fingerprint.digest_bytes
+    same = first.sketch.digest_bytes == second.sketch.digest_bytes
     pair = TextPair(second.body, first.body, NO_MASK, NO_MASK)
     match = match_of(earlier.id, pair.ruling(Thresholds(), same_text=same), pair.comparison)
     return Pair(
