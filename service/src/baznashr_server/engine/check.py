@@ -32,7 +32,7 @@ def check_texts(
     ids = [one.document.id for one in prepared if one.document.id]
     known = store.documents(corpus.row.corpus, ids)
     overrides = store.overrides_of(corpus.row.corpus, ids)
-    gathered = judge.gather(corpus, prepared, compare=False)
+    gathered = judge.look_up(corpus, prepared)
     answers = []
     with judge.precedence.turn():
         for at, (one, candidates) in enumerate(zip(prepared, gathered.lookup.candidates, strict=True)):

@@ -79,20 +79,26 @@ class Judge:
     def profile(self) -> Profile:
         return self._store.profile
 
-    def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, compare: bool = True) -> Gathered:
-        """Look texts up among what is durable, and *compare* them, for the writer to judge by when their turn comes."""
-        earliest, index = corpus.earliest(), corpus.index
+    def look_up(self, corpus: LoadedCorpus, prepared: Sequence[Prepared], *, pending: bool = False) -> Gathered:
+        """Look texts up among what is durable or, where *pending*, among all that is judged by now."""
+        earliest, index, rules = corpus.earliest(), corpus.index, corpus.rules
         queries = [Query(one.sketch, one.document.source) for one in prepared]
         with timed(self._observer, "lookup"):
-            lookup = index.lookup(queries, _reach(corpus))
-        rules = corpus.rules
+            lookup = index.lookup(queries, _reach(corpus), pending=pending)
         evidence = [Evidence(rules) for _ in prepared]
         for t, candidates in enumerate(lookup.candidates):
             evidence[t].is_telling = bool(candidates) and lookup.is_telling(t)
-        if compare:
-            with self.precedence.turn():
-                self._compare_all(corpus, prepared, lookup.candidates, evidence)
         return Gathered(index, earliest, corpus.leads_beyond_window, lookup, evidence)
+
+    def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared]) -> Gathered:
+        """Look texts up and compare them, for the writer to judge by when their turn comes.
+
+        What it has judged but not yet made durable is found too: it looks again where that was taken back.
+        """
+        with self.precedence.turn():
+            gathered = self.look_up(corpus, prepared, pending=True)
+            self._compare_all(corpus, prepared, gathered.lookup.candidates, gathered.evidence)
+        return gathered
 
     def _compare_all(
         self,

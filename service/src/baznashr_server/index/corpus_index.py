@@ -323,15 +323,16 @@ class CorpusIndex:
         found: list[list[int]] = edges.tolist()
         return found
 
-    def lookup(self, queries: Sequence[Query], reach: Reach) -> Lookup:
-        """Return for each text its candidates (`find`) among what is VISIBLE, and what to ask `is_outdated` by."""
+    def lookup(self, queries: Sequence[Query], reach: Reach, *, pending: bool = False) -> Lookup:
+        """Return for each text its candidates (`find`), and what to ask `is_outdated` by."""
         texts = Texts.of(queries)
-        since, removals = self._published, self._removals
+        with self._settled() if pending else self._lock:
+            since, removals = self._fresh.newest if pending else self._published, self._removals
         candidates: list[list[Candidate]] = []
         telling = np.empty(texts.passages.size, np.bool_)
         for first in range(0, len(queries), LOCKED_LOOKUPS):
             some, start, end = texts.part(first, first + LOCKED_LOOKUPS)
-            found, telling[start:end] = self.find(some, reach)
+            found, telling[start:end] = self.find(some, reach, pending=pending)
             candidates += found
         return Lookup(candidates, since, removals, texts, *texts.keys(telling))
 
