@@ -28,7 +28,7 @@ def check_texts(
         InvalidText, InvalidDocument: As `prepare_documents` does.
         DocumentIdReused: A document's id is stored with another text.
     """
-    prepared = prepare_documents(items, observer, store.profile, field)
+    prepared = prepare_documents(items, observer, store.profile, field, give_way=judge.precedence.give_way)
     ids = [one.document.id for one in prepared if one.document.id]
     known = store.documents(corpus.row.corpus, ids)
     overrides = store.overrides_of(corpus.row.corpus, ids)

@@ -68,7 +68,8 @@ class Engine:
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
-        self._precedence = self._judge.precedence
+        self._precedence, prepare = self._judge.precedence, partial(prepare_documents, profile=store.profile)
+        self._prepare = partial(prepare, observer=observer, give_way=self._precedence.give_way)
         self._tables = Tables(store, folder.path, snapshot_seconds, observer)
         self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer
@@ -238,9 +239,8 @@ class Engine:
         loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
-        profile, field = self._store.profile, "documents" if batch else ""
         with self._precedence.call(bulk=bulk):
-            prepared = prepare_documents(documents, self._observer, profile, field, are_kept=loaded.row.keep_text)
+            prepared = self._prepare(documents, field="documents" if batch else "", are_kept=loaded.row.keep_text)
             return self._queue(prepared, loaded, replace=replace, batch=batch, bulk=bulk)
 
     def submit_prepared(self, prepared: Sequence[Prepared], corpus: str = DEFAULT_CORPUS) -> Future[list[Judgement]]:
