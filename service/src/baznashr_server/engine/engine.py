@@ -68,8 +68,8 @@ class Engine:
         self._observer = observer
         self._bodies = BodyCache()
         self._judge = Judge(store, self._bodies, observer)
-        self._precedence, prepare = self._judge.precedence, partial(prepare_documents, profile=store.profile)
-        self._prepare = partial(prepare, observer=observer, give_way=self._precedence.give_way)
+        self.precedence, prepare = self._judge.precedence, partial(prepare_documents, profile=store.profile)
+        self._prepare = partial(prepare, observer=observer, give_way=self.precedence.give_way)
         self._tables = Tables(store, folder.path, snapshot_seconds, observer)
         self._corpora = Corpora(store, self._tables, self._change)
         self._writer: Writer
@@ -115,7 +115,7 @@ class Engine:
                 engine._observer,
                 max_documents=group_commit_max_documents,
                 wait_seconds=group_commit_wait_ms / 1000,
-                precedence=engine._precedence,
+                precedence=engine.precedence,
                 idle=Upkeep(store, engine._bodies, engine._corpora, engine._tables, engine._observer).due,
             )
             undo.callback(engine._writer.close)
@@ -239,7 +239,7 @@ class Engine:
         loaded = self._corpora[corpus]
         validation.check_batch_size(len(documents), "documents")
         validation.check_ids_distinct(documents)
-        with self._precedence.call(bulk=bulk):
+        with self.precedence.call(bulk=bulk):
             prepared = self._prepare(documents, field="documents" if batch else "", are_kept=loaded.row.keep_text)
             return self._queue(prepared, loaded, replace=replace, batch=batch, bulk=bulk)
 
@@ -291,7 +291,7 @@ class Engine:
         return self._check(items, corpus, "items", bulk=bulk)
 
     def _check(self, items: Sequence[str | Document], corpus: str, field: str, *, bulk: bool) -> list[Judgement]:
-        with self._precedence.call(bulk=bulk):
+        with self.precedence.call(bulk=bulk):
             return check_texts(items, self._corpora[corpus], self._store, self._judge, self._observer, field)
 
     def compare(

@@ -19,7 +19,7 @@ from baznashr_server.rpc.admission import Admission
 from baznashr_server.rpc.fields import errors_at
 from baznashr_server.rpc.gathering import Gathering, Item, Key
 from baznashr_server.rpc.interception import Context
-from baznashr_server.rpc.runner import Runner
+from baznashr_server.rpc.runner import Runner, standing_aside
 from baznashr_server.rpc.streams import answers
 
 
@@ -43,11 +43,11 @@ async def _check(gathering: Gathering, request: pb.CheckTextRequest | pb.StreamC
 
 def _batch_check(engine: Engine, request: pb.BatchCheckTextsRequest) -> pb.BatchCheckTextsResponse:
     items = []
-    for number, message in enumerate(request.items):
+    for number, message in enumerate(standing_aside(engine, request.items)):
         with errors_at(f"items[{number}]"):
             items.append(wire.check_item_from_message(message))
     judgements = engine.check_batch(items, wire.corpus_name(request.corpus))
-    return pb.BatchCheckTextsResponse(judgements=map(wire.judgement_to_message, judgements))
+    return pb.BatchCheckTextsResponse(judgements=map(wire.judgement_to_message, standing_aside(engine, judgements)))
 
 
 def _compare(engine: Engine, request: pb.CompareTextsRequest) -> pb.CompareTextsResponse:

@@ -22,7 +22,7 @@ from baznashr_server.rpc.fields import errors_at, page, page_size
 from baznashr_server.rpc.gathering import MOST_ITEMS, Gathering, Item, Key
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.memory import Ceiling
-from baznashr_server.rpc.runner import Runner, finished
+from baznashr_server.rpc.runner import Runner, finished, standing_aside
 from baznashr_server.rpc.streams import answers
 
 _OVERRIDES_PAGE = 500
@@ -48,14 +48,16 @@ async def _ingest(
 
 def _submit_batch(engine: Engine, request: pb.BatchIngestDocumentsRequest) -> Future[list[Judgement]]:
     documents = []
-    for number, message in enumerate(request.documents):
+    for number, message in enumerate(standing_aside(engine, request.documents)):
         with errors_at(f"documents[{number}]"):
             documents.append(wire.document_from_message(message))
     return engine.submit(documents, wire.corpus_name(request.corpus), request.replace)
 
 
-def _batch_answer(judgements: list[Judgement]) -> pb.BatchIngestDocumentsResponse:
-    return pb.BatchIngestDocumentsResponse(judgements=map(wire.judgement_to_message, judgements))
+def _batch_answer(engine: Engine, judgements: list[Judgement]) -> pb.BatchIngestDocumentsResponse:
+    return pb.BatchIngestDocumentsResponse(
+        judgements=map(wire.judgement_to_message, standing_aside(engine, judgements))
+    )
 
 
 def _get(engine: Engine, request: pb.GetDocumentRequest) -> pb.GetDocumentResponse:
@@ -119,8 +121,11 @@ class IngestServicer(ingest_service_pb2_grpc.IngestServiceServicer):
         self, request: pb.BatchIngestDocumentsRequest, context: Context
     ) -> pb.BatchIngestDocumentsResponse:
         self._ceiling.check()
+        answer = partial(
+            _batch_answer, self._runner.engine
+        )  # asked for now: what is stored is answered, whatever comes
         judgements = await finished(await self._runner.run(_submit_batch, request, bulk=True))
-        return await self._runner.aside(_batch_answer, judgements)
+        return await self._runner.aside(answer, judgements)
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         return await self._runner.run(_get, request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from time import perf_counter
@@ -96,6 +96,13 @@ class Runner:
         calls.add("thread", waited)
         with self._busy.track_inprogress():
             return function(engine, request)
+
+
+def standing_aside[Item](engine: Engine, items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the items of a batch; before each, single calls go first."""
+    for item in items:
+        engine.precedence.give_way()
+        yield item
 
 
 async def finished[Answer](work: Future[Answer]) -> Answer:
