@@ -1,7 +1,7 @@
 """What the process of `Apart` does: it opens the store of a run and judges what it is handed.
 
-What needs no store is done in a copy of it, which hands on to it all that it is asked: both have a core of their own.
-Either ends when the process that started it does, however that ends.
+What needs no store is done in a copy of it, which hands on to it all that it is asked. Either ends when the process that
+started it does, however that ends.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def main() -> None:
     with open(asks, "rb") as reading, open(answers, "wb") as writing:  # noqa: PTH123 - descriptors
         try:
             serve(reading, writing)
-        except EOFError:
-            return
+        except EOFError:  # the process that asks is gone, or the one that prepares
+            sys.exit(1)
         except BaznashrError as error:
             write_failure(writing, error)
         except Exception as error:
