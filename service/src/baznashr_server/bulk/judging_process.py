@@ -1,7 +1,7 @@
 """What the process of `Apart` does: it opens the store of a run and judges what it is handed.
 
-What needs no store is done in a copy of it, which hands on to it all that it is asked. Either ends when the process that
-started it does, however that ends.
+What needs no store is done in a copy of it, which hands on to it all that it is asked. Either ends when the process
+that started it does, however that ends.
 """
 
 from __future__ import annotations
