@@ -91,3 +91,13 @@ def test_libraries_are_heard_from_warnings_up() -> None:
     assert [event["level"] for event in events] == ["warning", "warning"]
     assert events[0]["event"] == "warned of it"
     assert "withheld" in events[1]["event"]
+
+
+def test_a_caller_that_left_is_no_error_of_the_server() -> None:
+    """What gRPC says at level error where an answer found nobody is a warning; its other errors stay what they are."""
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    log = logging.getLogger("grpc._cython.cygrpc")
+    log.error("ExecuteBatchError raised in core by servicer method [%s]", "/baznashr.v1.IngestService/IngestDocument")
+    log.error("Unexpected [%s] raised by servicer method", "KeyError")
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == ["warning", "error"]

@@ -14,6 +14,7 @@ from structlog.typing import EventDict
 _MAX_MESSAGE = 500
 _MAX_FRAMES = 20
 _MAX_CHAIN = 5
+_CALLER_LEFT = "ExecuteBatchError raised in core by servicer method"
 _WITHHELD = "(withheld: may quote a text)"
 
 
@@ -46,8 +47,16 @@ def configure(
             ],
         )
     )
+    handler.addFilter(_soften)
     # A library's debug lines may quote what it works on, which could be an article.
     logging.basicConfig(handlers=[handler], level=max(logging.WARNING, level_number(level)), force=True)
+
+
+def _soften(record: logging.LogRecord) -> bool:
+    """Make a warning of what gRPC calls an error: that an answer could not be sent, for the caller had just left."""
+    if record.levelno == logging.ERROR and str(record.msg).startswith(_CALLER_LEFT):
+        record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+    return True
 
 
 def level_number(level: str) -> int:
