@@ -31,7 +31,7 @@ def test_a_power_loss(tmp_path: Path, seed: int, long: bool) -> None:
 
 
 def test_a_power_loss_is_noticed(tmp_path: Path, seed: int) -> None:
-    """A store that does not sync its commits fails the test above: by what is gone, unreadable, or no longer writable."""
+    """A store that does not sync its commits fails the test above: by what is gone, damaged, or not writable."""
     done = run("lose-unsynced", tmp_path, seed, 60)
     assert done.returncode != 0
     assert any(told in done.stderr for told in ("AssertionError", "StoreDamaged", "ReadOnly"))
