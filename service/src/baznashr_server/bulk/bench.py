@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from baznashr.errors import BaznashrError, StoreError
@@ -10,6 +11,7 @@ from baznashr.types import Judgement
 from baznashr_server.bulk.batches import Answers, Given
 from baznashr_server.bulk.preparing import Ready, prepare
 from baznashr_server.engine import Engine
+from baznashr_server.engine.ingest import Queued
 from baznashr_server.profile import PROFILE_OF
 
 NOT_THE_DOCUMENTS_FAULT = {"READ_ONLY", "SHUTTING_DOWN", "INTERNAL", "OVERLOADED"}
@@ -18,36 +20,69 @@ NOT_THE_DOCUMENTS_FAULT = {"READ_ONLY", "SHUTTING_DOWN", "INTERNAL", "OVERLOADED
 class Bench:
     """Judges, as `Judges` says."""
 
-    ahead = 1
-    """One after the other: a batch that is looked up while the one before is judged cannot find that, and is looked up
-    again; and the interpreter works for one of them at a time."""
+    ahead = 2
+    """One is looked up while the one before becomes durable, but not before that is judged: it could not find it then,
+    and would be looked up again; and the interpreter works for one of them at a time."""
 
     def __init__(self, engine: Engine, corpus: str) -> None:
         self._engine = engine
         self._corpus = corpus
+        self._last: _Batch | None = None
 
     def submit(self, given: Sequence[Given]) -> Callable[[], Answers]:
-        answers = self.judge(prepare(given, PROFILE_OF[self._engine.profile]))
-        return lambda: answers
+        return self.judge(prepare(given, PROFILE_OF[self._engine.profile]))
 
-    def judge(self, ready: Ready) -> Answers:
-        """Judge a batch that was prepared under the store's profile.
+    def judge(self, ready: Ready) -> Callable[[], Answers]:
+        """Have a batch judged that was prepared under the store's profile, and return what waits for its answers.
 
         Raises:
             StoreError: The store cannot be written.
         """
-        judgements: list[Judgement] = []
-        while ready.prepared and not judgements:
-            try:
-                judgements = self._engine.submit_prepared(ready.prepared, self._corpus).result()
-            except StoreError:
+        if self._last is not None:
+            self._last.decide()
+        batch = self._last = _Batch(self._engine, self._corpus, ready)
+        return batch.answers
+
+
+class _Batch:
+    def __init__(self, engine: Engine, corpus: str, ready: Ready) -> None:
+        self._engine = engine
+        self._corpus = corpus
+        self._ready = ready
+        self._queued: Queued | None = None
+        self._queue()
+
+    def _queue(self) -> None:
+        """Have the batch judged, without the documents for which the engine refuses it at once."""
+        self._queued = None
+        while self._ready.prepared and self._queued is None:
+            with self._refusing():
+                self._queued = self._engine.submit_prepared(self._ready.prepared, self._corpus)
+
+    @contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError:
+            raise
+        except BaznashrError as error:
+            if error.reason in NOT_THE_DOCUMENTS_FAULT:
                 raise
-            except BaznashrError as error:
-                if error.reason in NOT_THE_DOCUMENTS_FAULT:
-                    raise
-                ready.refuse(error)
+            self._ready.refuse(error)
+
+    def decide(self) -> None:
+        """Wait until the batch is judged, those documents left out for which the engine refuses it."""
+        while self._queued is not None:
+            with self._refusing():
+                self._queued.decided.result()
+                return
+            self._queue()
+
+    def answers(self) -> Answers:
+        self.decide()
+        judgements = self._queued.judgements.result() if self._queued else []
         edges = [edge for judgement in judgements for edge in _edges_of(judgement)]
-        return Answers([_row_of(judgement) for judgement in judgements], edges, ready.refused)
+        return Answers([_row_of(judgement) for judgement in judgements], edges, self._ready.refused)
 
 
 def _share(value: float) -> float:

@@ -6,15 +6,17 @@ that started it does, however that ends.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from pathlib import Path
+from select import select
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -35,6 +37,7 @@ from baznashr_server.bulk.apart import (
 from baznashr_server.bulk.usage import own, peak
 
 if TYPE_CHECKING:
+    from baznashr_server.bulk.batches import Answers
     from baznashr_server.engine import Engine
 
 PR_SET_PDEATHSIG = 1
@@ -43,6 +46,8 @@ PATIENCE = 5.0
 """Seconds for which a process of a run that was killed may hold the store still."""
 NOT_NEEDED = ("scipy", "yaml")
 """Imported by numba where it finds them, for what is not done here; they take a fifth of its time."""
+GARBAGE = 50_000
+"""Objects more before those are searched for garbage; judging leaves next to none."""
 WORDS = "خبر تازه از بازار امروز تهران که در گزارش روز آمده بود و مردم شهر را به فکر برد"
 
 
@@ -86,18 +91,35 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
     from baznashr_server.bulk.preparing import load  # noqa: PLC0415
 
     warm_up()
+    gc.collect()
+    gc.set_threshold(GARBAGE)
+    gc.freeze()  # what is loaded by now, which need not be searched for garbage again and again
     asked = _prepared(asks, answers)
     _, settings, _ = read_frame(asked)
     with _opened(settings) as engine:
         write_frame(answers, OPENED, engine.profile)
         bench = Bench(engine, settings["corpus"])
-        while (frame := read_frame(asked))[0] != CLOSE:
-            write_frame(answers, ANSWERS, list(bench.judge(load(*frame[1:]))))
+        waiting: Callable[[], Answers] | None = None
+        while True:
+            if waiting is not None and not _is_there_more(asked):
+                write_frame(answers, ANSWERS, list(waiting()))
+                waiting = None
+            frame = read_frame(asked)
+            if frame[0] == CLOSE:
+                break
+            last, waiting = waiting, bench.judge(load(*frame[1:]))
+            if last is not None:
+                write_frame(answers, ANSWERS, list(last()))
         if not settings["build"]:
             _end(
                 answers, frame[1]
             )  # with the store as a kill would leave it, which is whole and goes when the run is finished
     _end(answers, frame[1])
+
+
+def _is_there_more(asked: IO[bytes]) -> bool:
+    """Whether more of what is asked can be read; not where a frame so short that it was read with the last is all."""
+    return bool(select([asked], [], [], 0)[0])
 
 
 def _prepared(asks: IO[bytes], answers: IO[bytes]) -> IO[bytes]:

@@ -34,7 +34,7 @@ from baznashr_server.engine.check import check_texts
 from baznashr_server.engine.compare import compare_texts
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.corpus import LoadedCorpus, now_micros
-from baznashr_server.engine.ingest import Ingest, tell
+from baznashr_server.engine.ingest import Ingest, Queued, tell
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.engine.operations import Operations
@@ -241,22 +241,22 @@ class Engine:
         validation.check_ids_distinct(documents)
         with self.precedence.call(bulk=bulk):
             prepared = self._prepare(documents, field="documents" if batch else "", are_kept=loaded.row.keep_text)
-            return self._queue(prepared, loaded, replace=replace, batch=batch, bulk=bulk)
+            return self._queue(prepared, loaded, replace=replace, batch=batch, bulk=bulk).judgements
 
-    def submit_prepared(self, prepared: Sequence[Prepared], corpus: str = DEFAULT_CORPUS) -> Future[list[Judgement]]:
+    def submit_prepared(self, prepared: Sequence[Prepared], corpus: str = DEFAULT_CORPUS) -> Queued:
         """Queue documents that were prepared elsewhere under the store's profile, as `submit` does."""
         validation.check_ids_distinct([one.document for one in prepared])
         return self._queue(prepared, self._corpora[corpus], replace=False, batch=True, bulk=True)
 
     def _queue(
         self, prepared: Sequence[Prepared], loaded: LoadedCorpus, *, replace: bool, batch: bool, bulk: bool
-    ) -> Future[list[Judgement]]:
+    ) -> Queued:
         gathered = self._judge.gather(loaded, prepared)
         fixed = (self._store, self._judge, self._bodies, loaded, self._corpora.__getitem__)
         work = Ingest(*fixed, prepared, gathered, self._observer, replace=replace, batch=batch)
         future = cast("Future[list[Judgement]]", self._writer.submit(work, bulk=bulk))
         future.add_done_callback(partial(tell, self._observer))
-        return future
+        return Queued(work.decided_by(future), future)
 
     def ingest(self, document: Document, corpus: str = DEFAULT_CORPUS, replace: bool = False) -> Judgement:
         """Judge a document and store it, in one atomic step.

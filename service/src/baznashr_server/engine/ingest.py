@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from baznashr.errors import BaznashrError, DocumentIdReused
 from baznashr.types import IndexPolicy, Judgement, Verdict
@@ -46,6 +47,15 @@ def tell(observer: Observer, answered: Future[list[Judgement]]) -> None:
             observer.judged(judgement)
 
 
+class Queued(NamedTuple):
+    """Documents on their way into the store."""
+
+    decided: Future[None]
+    """Done once they are judged, and found by what is looked up from then on, though not durable yet."""
+    judgements: Future[list[Judgement]]
+    """Durable."""
+
+
 @dataclass(eq=False)
 class Ingest:
     """Work of the writer."""
@@ -67,6 +77,8 @@ class Ingest:
     """Documents stored more than before."""
     are_outdated: bool = field(init=False, default=False)
     """Whether the tables changed, since it was asked what is outdated, by more than this call's documents."""
+    decided: Future[None] = field(init=False, default_factory=Future)
+    """As `Queued` has it."""
 
     @property
     def documents(self) -> int:
@@ -79,6 +91,21 @@ class Ingest:
             DocumentIdReused: An id is stored with another text, and it was not asked to replace it.
             CorpusNotFound: The corpus was deleted while the documents waited.
         """
+        answers = self._answers(changes)
+        self.decided.set_result(None)
+        return answers
+
+    def decided_by(self, answered: Future[list[Judgement]]) -> Future[None]:
+        """Return `decided`, which fails with this change where that fails before."""
+
+        def fail(answered: Future[list[Judgement]]) -> None:
+            if not self.decided.done():
+                self.decided.set_exception(CancelledError() if answered.cancelled() else answered.exception())
+
+        answered.add_done_callback(fail)
+        return self.decided
+
+    def _answers(self, changes: Changes) -> list[Judgement]:
         corpus = self.corpus = self.corpus_named(self.corpus.name)  # which may have been emptied meanwhile
         self.changes = changes
         ids = [one.document.id for one in self.prepared]
