@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ctypes import CDLL
@@ -99,17 +100,20 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
     with _opened(settings) as engine:
         write_frame(answers, OPENED, engine.profile)
         bench = Bench(engine, settings["corpus"])
-        waiting: Callable[[], Answers] | None = None
+        waiting: deque[Callable[[], Answers]] = deque()
+
+        def answer(*, but: int) -> None:
+            while len(waiting) > but:
+                write_frame(answers, ANSWERS, list(waiting.popleft()()))
+
         while True:
-            if waiting is not None and not _is_there_more(asked):
-                write_frame(answers, ANSWERS, list(waiting()))
-                waiting = None
+            if not _is_there_more(asked):
+                answer(but=0)
             frame = read_frame(asked)
             if frame[0] == CLOSE:
                 break
-            last, waiting = waiting, bench.judge(load(*frame[1:]))
-            if last is not None:
-                write_frame(answers, ANSWERS, list(last()))
+            waiting.append(bench.judge(load(*frame[1:])))
+            answer(but=1)
         if not settings["build"]:
             _end(
                 answers, frame[1]

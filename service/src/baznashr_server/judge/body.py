@@ -60,9 +60,10 @@ class Body:
     def numbers(self) -> PlacedNumbers:
         return placed_numbers(code_points(self.text), self.offsets)
 
-    def number(self, place: int) -> str:
-        """Return the one of `numbers` at *place* there, as the text writes it."""
-        return self.text[self.numbers.text_starts[place] : self.numbers.text_ends[place]]
+    def numbers_at(self, places: NDArray[np.int64]) -> list[str]:
+        """Return those of `numbers` at *places* there, int64[k], as the text writes them."""
+        starts, ends = self.numbers.text_starts[places], self.numbers.text_ends[places]
+        return [self.text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def around(self, place: int) -> str:
         """Return the number at *place* with the words around, on one line."""

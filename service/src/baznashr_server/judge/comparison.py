@@ -163,5 +163,6 @@ def matched_spans(comparison: Comparison) -> tuple[MatchedSpan, ...]:
 def number_changes(comparison: Comparison, limit: int) -> tuple[NumberChange, ...]:
     """Return the first *limit* changed numbers as both texts write them, with the words around."""
     judged, stored = comparison.judged, comparison.stored
-    changed = comparison.numbers.changed[:limit].tolist()
-    return tuple(NumberChange(stored.number(old), judged.number(new), judged.around(new)) for new, old in changed)
+    new, old = comparison.numbers.changed[:limit].T
+    written = zip(stored.numbers_at(old), judged.numbers_at(new), map(judged.around, new.tolist()), strict=True)
+    return tuple(NumberChange(*each) for each in written)
