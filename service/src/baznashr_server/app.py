@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from baznashr.errors import StoreError
 from baznashr.types import Document
+from baznashr_server import garbage
 from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs import logs
@@ -36,10 +36,6 @@ log = structlog.get_logger()
 SWITCH_SECONDS = 0.001
 """After which a thread that runs Python lets another run. A single call needs its turn some twenty times; beside a bulk
 load each costs up to this, and Python's own 5 ms made a hundred."""
-
-GARBAGE = 50_000
-"""Objects more than there were, from which garbage is looked for: a batch of 256 has some 10,000 while it is worked on.
-With Python's own 2,000 all calls stop for 12 ms each second beside batches, to find next to nothing."""
 _SAMPLE = """گشایش پل
 پل تازه شهر پس از ۳ سال کار گشوده شد و از فردا روزی ۱۲ هزار خودرو از آن می‌گذرد. شهردار گفت: «این پل راه دو سوی رود را
 بیست دقیقه کوتاه می‌کند و هزینه ساخت آن ۷۵٫۵ میلیارد تومان بوده است.» او افزود که پل دوم نیز تا بهمن به پایان می‌رسد."""
@@ -113,9 +109,7 @@ async def _serve(
     try:
         engine = await asyncio.to_thread(_open, settings, metrics)
         last.enter_context(_exported(engine, settings, metrics.registry))
-        gc.collect()
-        gc.set_threshold(GARBAGE)
-        gc.freeze()  # modules, settings, metrics: to search them for garbage would stop all calls for 0.1 s each time
+        garbage.spare()
         server.serve(engine)
         announce(" ".join(["ready", *(f"{name}={address}" for name, address in addresses.items())]))
         await stopped.wait()

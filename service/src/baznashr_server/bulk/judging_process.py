@@ -6,7 +6,6 @@ that started it does, however that ends.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from baznashr.errors import BaznashrError, DataFolderInUse, InternalError
 from baznashr.types import Document
+from baznashr_server import garbage
 from baznashr_server.bulk.apart import (
     ANSWERS,
     CLOSE,
@@ -47,8 +47,6 @@ PATIENCE = 5.0
 """Seconds for which a process of a run that was killed may hold the store still."""
 NOT_NEEDED = ("scipy", "yaml")
 """Imported by numba where it finds them, for what is not done here; they take a fifth of its time."""
-GARBAGE = 50_000
-"""Objects more before those are searched for garbage; judging leaves next to none."""
 WORDS = "خبر تازه از بازار امروز تهران که در گزارش روز آمده بود و مردم شهر را به فکر برد"
 
 
@@ -92,9 +90,7 @@ def serve(asks: IO[bytes], answers: IO[bytes]) -> None:
     from baznashr_server.bulk.preparing import load  # noqa: PLC0415
 
     warm_up()
-    gc.collect()
-    gc.set_threshold(GARBAGE)
-    gc.freeze()  # what is loaded by now, which need not be searched for garbage again and again
+    garbage.spare()
     asked = _prepared(asks, answers)
     _, settings, _ = read_frame(asked)
     with _opened(settings) as engine:
