@@ -1,6 +1,7 @@
 """Kernels are compiled, run without the GIL, and are cached where nobody else can write."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baznashr_server.kernel import cache_folder, is_private, kernel
+import baznashr_server
+from baznashr_server.kernel import KEPT_VERSIONS, cache_folder, forget_others, is_private, kernel, of_these_sources
 
 COMPILE_ONE = """
 from baznashr_server import kernel
@@ -113,6 +115,49 @@ def test_without_a_private_folder_kernels_run_uncached(tmp_path: Path) -> None:
     assert not list(folder.iterdir())
 
 
+SHINGLES = """
+import numpy as np
+from baznashr_server.judge.align import shingle_letters
+print(shingle_letters(np.arange(9, dtype=np.uint32)).tolist())
+"""
+
+
+def test_another_version_finds_nothing_of_the_last_ones(tmp_path: Path) -> None:
+    """A kernel whose own file is as it was is compiled anew where one that it calls has changed."""
+    installed = Path(baznashr_server.__file__).parent
+    shutil.copytree(installed, tmp_path / "baznashr_server", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {
+        **os.environ,
+        "BAZNASHR_KERNEL_CACHE": str(tmp_path / "cache"),
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONUTF8": "1",
+    }
+
+    def told() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", SHINGLES], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    before = told()
+    callee = tmp_path / "baznashr_server" / "sketch" / "hashing.py"
+    source = callee.read_text("utf-8")
+    changed = source.replace("    return h[:n]\n", "    return h[:n] + np.uint64(1)\n")
+    assert changed != source
+    callee.write_text(changed, "utf-8")
+    assert told() != before
+
+
+def test_machine_code_of_old_versions_goes(tmp_path: Path) -> None:
+    """Of the parts for other versions those used last stay, and this version's own."""
+    folders = [tmp_path / str(age) for age in range(KEPT_VERSIONS + 3)]
+    for age, folder in enumerate(folders):
+        folder.mkdir()
+        os.utime(folder, (age, age))
+    forget_others(tmp_path, folders[0])
+    assert sorted(tmp_path.iterdir()) == [folders[0], *folders[-KEPT_VERSIONS:]]
+
+
 FROM_AN_IMAGE = """
 import os, pathlib, sys
 os.geteuid() or os.setuid(65534)
@@ -133,14 +178,16 @@ def test_a_cache_that_cannot_be_written_is_copied() -> None:
     """From an image's cache the service makes a private copy, which can be written, and leaves nothing behind."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "sub").mkdir()
-        (folder / "sub" / "kernel.nbc").write_text("code")
-        for place in (folder / "sub", folder):
+        own = of_these_sources(folder)
+        (own / "sub").mkdir(parents=True)
+        (own / "sub" / "kernel.nbc").write_text("code")
+        places = (own / "sub", own, folder)
+        for place in places:
             place.chmod(0o555)
         # The modules are loaded while root may still read them.
         script = f"import baznashr_server.kernel\n{FROM_AN_IMAGE}"
         done = subprocess.run([sys.executable, "-c", script, name], capture_output=True, text=True, check=False)
-        for place in (folder, folder / "sub"):
+        for place in reversed(places):
             place.chmod(0o755)
         assert done.returncode == 0, done.stderr
         told, copy = done.stdout.splitlines()

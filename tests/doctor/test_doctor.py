@@ -244,7 +244,7 @@ def test_kernels_that_others_may_change(data: Path, tmp_path: Path) -> None:
     assert "others may write" in said(examine(data)[1], "kernels", "warning")
     cache.chmod(0o700)
     (cache / "some.nbc").unlink()
-    assert "holds no kernel yet" in said(examine(data)[1], "kernels", "note")
+    assert "holds no kernel of this version yet" in said(examine(data)[1], "kernels", "note")
     cache.rmdir()
     assert "does not exist yet" in said(examine(data)[1], "kernels", "note")
 

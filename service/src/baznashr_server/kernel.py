@@ -4,17 +4,22 @@ Numba's cache files are pickles: whoever can write them can run code as the serv
 folder that belongs to the user the service runs as (or to root, where an image warmed it at build time) and that
 nobody else may write. Without such a folder the kernels are compiled anew at each start. Numba uses no folder that it
 cannot write: of one that the service may only read, as an image's, it takes a copy for as long as it runs.
+
+Numba compiles a kernel anew when the file that it is in changes, and not when another one does, of whose kernels or
+constants its machine code has a copy. So what is compiled from other sources is kept apart, in a folder of its own.
 """
 
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -22,6 +27,9 @@ from typing import cast
 
 from numba import config, njit
 from numba.core.bytecode import FunctionIdentity
+
+KEPT_VERSIONS = 3
+"""Whose machine code stays beside this one's: to go back to one, or to run two at once, costs no minute then."""
 
 
 def cache_folder() -> Path:
@@ -41,6 +49,24 @@ def is_private(folder: Path) -> bool:
         return False
     writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return status.st_uid in {0, os.geteuid()} and not writable_by_others
+
+
+def of_these_sources(folder: Path) -> Path:
+    """Return the part of *folder* for the machine code of this very version of the service."""
+    package = Path(__file__).parent
+    sources = sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).as_posix())
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(f"{path.relative_to(package).as_posix()}\n".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return folder / digest.hexdigest()[:16]
+
+
+def forget_others(folder: Path, own: Path) -> None:
+    """Remove the parts of *folder* for other versions, all but those used last."""
+    others = sorted((path for path in folder.iterdir() if path != own), key=lambda path: path.stat().st_mtime)
+    for path in others[:-KEPT_VERSIONS]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def copied(folder: Path) -> Path:
@@ -65,7 +91,16 @@ def _prepare() -> bool:
     if not is_private(folder):
         return False
     try:
-        vars(config)["CACHE_DIR"] = str(folder if os.access(folder, os.W_OK) else copied(folder))
+        own = of_these_sources(folder)
+        if not os.access(folder, os.W_OK):
+            own = copied(own)
+        elif own.exists():
+            own.touch()
+        else:
+            with suppress(OSError):  # another process that starts may do the same
+                forget_others(folder, own)
+            own.mkdir(mode=0o700, exist_ok=True)
+        vars(config)["CACHE_DIR"] = str(own)
     except OSError:
         return False
     return True

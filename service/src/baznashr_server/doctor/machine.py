@@ -10,7 +10,7 @@ from baznashr_server.doctor.findings import Findings, note, ok, warning
 
 def examine(kernel_cache: Path | None) -> Findings:
     """Yield what is to be said of the folder of the kernels, the one named or the one that would be taken."""
-    from baznashr_server.kernel import cache_folder, is_private  # noqa: PLC0415 - takes a second
+    from baznashr_server.kernel import cache_folder, is_private, of_these_sources  # noqa: PLC0415 - takes a second
 
     folder = kernel_cache or cache_folder()
     slow = "each start compiles for up to a minute"
@@ -22,7 +22,7 @@ def examine(kernel_cache: Path | None) -> Findings:
             f"{folder} is another user's, or others may write it, so it is not used: {slow}",
             f"chown {os.geteuid()} {folder} and chmod 700 {folder}, as the user that serves",
         )
-    elif not any(folder.rglob("*.nbc")):
-        yield note("kernels", f"{folder} holds no kernel yet; the first start takes a minute")
+    elif not any(of_these_sources(folder).rglob("*.nbc")):
+        yield note("kernels", f"{folder} holds no kernel of this version yet; the first start takes a minute")
     else:
         yield ok("kernels", f"{folder} is private and holds compiled kernels")
