@@ -37,8 +37,7 @@ USUAL_TOKEN = 16
 NUMBER_KIND, ORDINAL_KIND, WEEKDAY_KIND, MONTH_KIND = range(4)
 
 HASH_START, HASH_FACTOR = 0xCBF29CE484222325, 0x9E3779B97F4A7C15
-MAX_DIGITS = 17
-MANTISSA_LIMIT = 10**MAX_DIGITS
+MAX_DIGITS, MANTISSA_LIMIT = 17, 10**17
 EXPONENT_BITS, EXPONENT_BIAS = 6, 32
 
 COLON, POINT, COMMA, SLASH, PERSIAN_COMMA, DECIMAL_MARK, THOUSANDS_MARK = (ord(mark) for mark in ":.,/،٫٬")
@@ -123,13 +122,9 @@ def _address_end(codes, fold, i):
 
 
 @kernel
-def _tokenise(codes, fold, keys, entries):
-    """Return the tokens that matter, int64[t, TOKEN_COLUMNS]."""
-    tokens = np.empty((codes.size // USUAL_TOKEN + 1, TOKEN_COLUMNS), np.int64)
-    shift, size = np.uint64(64), keys.size
-    while size > 1:
-        size >>= 1
-        shift -= np.uint64(1)
+def _fill(tokens, codes, fold, may_be_known, keys, entries):
+    """Put the tokens that matter into *tokens* and return how many they are; -1 where there is no room for all."""
+    shift, filter_mask = np.uint64(64) - np.uint64(np.log2(keys.size)), np.uint64(may_be_known.size - 1)
     i = word = count = 0
     while i < codes.size:
         code = fold[codes[i]]
@@ -139,32 +134,44 @@ def _tokenise(codes, fold, keys, entries):
             continue
         word += 1
         if count == tokens.shape[0]:
-            tokens = np.concatenate((tokens, np.empty_like(tokens)))
-        tokens[count, START], tokens[count, WORD] = i, word
+            return -1
+        start = end = i
         if code <= DIGIT_NINE:
             i = _read_digits(codes, fold, i, tokens[count])
-            tokens[count, END] = i
+            tokens[count, WORD], tokens[count, START], tokens[count, END] = word, start, i
             count += 1
             continue
         mixed = np.uint64(HASH_START)
-        while True:
-            if code != DROPPED:
-                mixed = (mixed ^ np.uint64(code)) * np.uint64(HASH_FACTOR)
-                tokens[count, END] = i + 1
-            i += 1
-            if i == codes.size:
-                break
+        while i < codes.size:
             code = fold[codes[i]]
             if SPACE <= code <= DIGIT_NINE:
                 break
+            if code != DROPPED:
+                mixed = (mixed ^ np.uint64(code)) * np.uint64(HASH_FACTOR)
+                end = i + 1
+            i += 1
+        if not may_be_known[mixed & filter_mask]:
+            continue
         slot = np.int64(mixed >> shift)
         while keys[slot] != np.uint64(0):
             if keys[slot] == mixed:
                 for column in range(ENTRY_COLUMNS):
                     tokens[count, column] = entries[slot, column]
+                tokens[count, WORD], tokens[count, START], tokens[count, END] = word, start, end
                 count += 1
                 break
             slot = (slot + 1) & (keys.size - 1)
+    return count
+
+
+@kernel
+def _tokenise(codes, fold, may_be_known, keys, entries):
+    """Return the tokens that matter, int64[t, TOKEN_COLUMNS]."""
+    room, count = codes.size // USUAL_TOKEN + 1, -1
+    while count < 0:
+        tokens = np.empty((room, TOKEN_COLUMNS), np.int64)
+        count = _fill(tokens, codes, fold, may_be_known, keys, entries)
+        room *= 2
     return tokens[:count]
 
 
@@ -366,9 +373,9 @@ def _read_name(tokens, i, last_number):
 
 
 @kernel
-def scan_numbers(codes, fold, keys, entries):
+def scan_numbers(codes, fold, may_be_known, keys, entries):
     """Return kind uint8[k], value int64[k], start uint32[k] and end uint32[k] of what `numbers` describes."""
-    tokens = _tokenise(codes, fold, keys, entries)
+    tokens = _tokenise(codes, fold, may_be_known, keys, entries)
     kinds, values = np.empty(tokens.shape[0], np.uint8), np.empty(tokens.shape[0], np.int64)
     starts, ends = np.empty(tokens.shape[0], np.uint32), np.empty(tokens.shape[0], np.uint32)
     count, i, last_number = 0, 0, -1

@@ -113,6 +113,9 @@ LUNAR_TAILS = {"الاول": 0, "الاولی": 0, "القعده": 0, "الثا�
 MAX_LOAD = 0.5
 """Share of the table's slots in use: most words of a text are none of these, and should meet an empty slot at once."""
 
+FILTER = 8
+"""Places of the filter for each slot: one word in twenty that is none of these passes."""
+
 
 class Entry(NamedTuple):
     """A word as the kernel sees it; the columns of an entry in their order."""
@@ -129,6 +132,9 @@ class Vocabulary(NamedTuple):
 
     fold: NDArray[np.uint16]
     """By code point: a letter, a digit, or one of the kernel's classes."""
+    may_be_known: NDArray[np.bool_]
+    """bool[FILTER times the slots]: whether the hash of a word ends in these bits. It parts the few words that are
+    looked for among `keys` from all others by a branch that the processor foresees."""
     keys: NDArray[np.uint64]
     """Hashes of the folded words, open addressing by their upper bits; 0 is empty."""
     entries: NDArray[np.int64]
@@ -281,10 +287,12 @@ def vocabulary() -> Vocabulary:
     words = _merged((*_number_entries(), *_name_entries(), *_other_entries()))
     bits = (int(len(words) / MAX_LOAD)).bit_length()
     keys, entries = np.zeros(1 << bits, np.uint64), np.zeros((1 << bits, k.ENTRY_COLUMNS), np.int64)
+    may_be_known = np.zeros(FILTER * keys.size, np.bool_)
     for word, entry in words.items():
         key = _hash(word)
+        may_be_known[key % may_be_known.size] = True
         slot = key >> (64 - bits)
         while keys[slot]:
             slot = (slot + 1) % keys.size
         keys[slot], entries[slot] = key, entry
-    return Vocabulary(_fold_table(), keys, entries)
+    return Vocabulary(_fold_table(), may_be_known, keys, entries)

@@ -80,8 +80,8 @@ def number_arrays(
 
 
 @kernel
-def _scan_and_place(codes, offsets, fold, keys, entries):  # type: ignore[no-untyped-def]
-    kinds, values, starts, ends = scan_numbers(codes, fold, keys, entries)
+def _scan_and_place(codes, offsets, fold, may_be_known, keys, entries):  # type: ignore[no-untyped-def]
+    kinds, values, starts, ends = scan_numbers(codes, fold, may_be_known, keys, entries)
     firsts, lasts = np.empty(starts.size, np.int64), np.empty(starts.size, np.int64)
     count = 0
     for i in range(starts.size):
