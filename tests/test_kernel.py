@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 
 import baznashr_server
-from baznashr_server.kernel import KEPT_VERSIONS, cache_folder, forget_others, is_private, kernel, of_these_sources
+from baznashr_server.kernel import (
+    KEPT_VERSIONS,
+    PART,
+    cache_folder,
+    forget_others,
+    is_private,
+    kernel,
+    of_these_sources,
+)
 
 COMPILE_ONE = """
 from baznashr_server import kernel
@@ -149,13 +157,14 @@ def test_another_version_finds_nothing_of_the_last_ones(tmp_path: Path) -> None:
 
 
 def test_machine_code_of_old_versions_goes(tmp_path: Path) -> None:
-    """Of the parts for other versions those used last stay, and this version's own."""
-    folders = [tmp_path / str(age) for age in range(KEPT_VERSIONS + 3)]
-    for age, folder in enumerate(folders):
+    """Of the parts for other versions those used last stay, this version's own, and all that is none."""
+    folders = [tmp_path / f"{PART}{age}" for age in range(KEPT_VERSIONS + 3)]
+    strangers = [tmp_path / "articles", tmp_path / "tables"]
+    for age, folder in enumerate([*strangers, *folders]):
         folder.mkdir()
         os.utime(folder, (age, age))
     forget_others(tmp_path, folders[0])
-    assert sorted(tmp_path.iterdir()) == [folders[0], *folders[-KEPT_VERSIONS:]]
+    assert set(tmp_path.iterdir()) == {folders[0], *folders[-KEPT_VERSIONS:], *strangers}
 
 
 FROM_AN_IMAGE = """

@@ -28,6 +28,8 @@ from typing import cast
 from numba import config, njit
 from numba.core.bytecode import FunctionIdentity
 
+PART = "kernels-"
+"""What the name of each version's part of the folder begins with."""
 KEPT_VERSIONS = 3
 """Whose machine code stays beside this one's: to go back to one, or to run two at once, costs no minute then."""
 
@@ -59,12 +61,12 @@ def of_these_sources(folder: Path) -> Path:
     for path in sources:
         digest.update(f"{path.relative_to(package).as_posix()}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return folder / digest.hexdigest()[:16]
+    return folder / f"{PART}{digest.hexdigest()[:16]}"
 
 
 def forget_others(folder: Path, own: Path) -> None:
-    """Remove the parts of *folder* for other versions, all but those used last."""
-    others = sorted((path for path in folder.iterdir() if path != own), key=lambda path: path.stat().st_mtime)
+    """Remove the parts of *folder* for other versions, all but those used last, and nothing else that is in it."""
+    others = sorted((path for path in folder.glob(f"{PART}*") if path != own), key=lambda path: path.stat().st_mtime)
     for path in others[:-KEPT_VERSIONS]:
         shutil.rmtree(path, ignore_errors=True)
 
