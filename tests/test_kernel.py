@@ -123,6 +123,41 @@ def test_without_a_private_folder_kernels_run_uncached(tmp_path: Path) -> None:
     assert not list(folder.iterdir())
 
 
+KEPT = """
+import numpy as np
+from baznashr_server.kernel import kept_arrays
+
+def build():
+    print("built")
+    return {"numbers": np.arange(1000), "letters": np.array([1, 2], np.uint32)}
+
+found = kept_arrays("some", build)
+print({name: (str(array.dtype), int(array.sum()), array.flags.writeable) for name, array in sorted(found.items())})
+"""
+
+
+def test_tables_are_kept_beside_machine_code(tmp_path: Path) -> None:
+    """What takes long to build is built once, again where its file is damaged, and each time where none is private."""
+    folder = tmp_path / "kernels"
+    environment = {**os.environ, "BAZNASHR_KERNEL_CACHE": str(folder), "PYTHONUTF8": "1"}
+
+    def told() -> list[str]:
+        done = subprocess.run([sys.executable, "-c", KEPT], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    built, arrays = told()
+    assert built == "built"
+    assert told() == [arrays]
+    (kept,) = folder.rglob("some.npz")
+    content = bytearray(kept.read_bytes())
+    for damaged in (content[:100], content[: len(content) // 2] + b"x" + content[len(content) // 2 + 1 :], b""):
+        kept.write_bytes(damaged)
+        assert told() == ["built", arrays]
+        assert told() == [arrays]
+    folder.chmod(0o777)
+    assert told() == ["built", arrays]
+
+
 SHINGLES = """
 import numpy as np
 from baznashr_server.judge.align import shingle_letters

@@ -3,13 +3,15 @@
 import random
 from itertools import combinations, pairwise
 
+import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baznashr.types import Thresholds, Verdict
 from baznashr_server.judge.align import most_covered_kernel
 from baznashr_server.judge.body import Body, prepare
-from baznashr_server.judge.comparison import NO_MASK, compare
+from baznashr_server.judge.comparison import NO_MASK, Mask, compare
 from baznashr_server.judge.cover_kernel import COVER
 from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import judge_pair
@@ -34,7 +36,7 @@ orders = st.lists(st.tuples(st.sampled_from(["", "a", "b", "c", "d"]), st.intege
 def check(judged: Body, stored: Body, thresholds: Thresholds) -> bool:
     """Fail where the ruling or the bound is not right; return whether the pair was left uncompared."""
     x = compare(judged, stored)
-    pair = TextPair(judged, stored, NO_MASK, NO_MASK)
+    pair = TextPair(judged, stored)
     assert pair.ruling(thresholds, same_text=False) == judge_pair(x, thresholds)
     most = most_covered_kernel(judged.letters, judged.table, stored.letters, stored.shingles, EVERYTHING)
     assert max(most, COVER - 1) >= x.longest_run
@@ -51,6 +53,38 @@ def test_rulings_are_those_of_the_whole_comparison(
     """Whatever two texts share, in whatever order and how often, and whatever the policy."""
     source = "خبرگزاری" if is_one_source else ""
     check(body(*judged, source=source), body(*stored, edge=STORED, source=source), thresholds)
+
+
+@st.composite
+def _masks(draw: st.DrawFn, size: int) -> Mask:
+    """Return a header and a footer of a text, at most half of it, as boilerplate is."""
+    head = draw(st.integers(0, size // 2))
+    foot = draw(st.integers(0, size // 2 - head))
+    mask = np.zeros(size, np.bool_)
+    mask[:head], mask[size - foot :] = True, True
+    return mask if head + foot else NO_MASK
+
+
+@given(orders, orders, policies, st.data())
+def test_what_is_left_out_is_asked_for_only_where_it_matters(
+    judged_parts: list[tuple[str, int]],
+    stored_parts: list[tuple[str, int]],
+    thresholds: Thresholds,
+    data: st.DataObject,
+) -> None:
+    """Rulings are those of the whole comparison without the boilerplate, also where that was never asked for."""
+    judged, stored = body(*judged_parts), body(*stored_parts, edge=STORED)
+    judged_mask = data.draw(_masks(judged.letters.size))
+    masks = judged_mask, data.draw(_masks(stored.letters.size)) if judged_mask.size else NO_MASK
+    pair = TextPair(judged, stored, lambda: masks)
+    assert pair.ruling(thresholds, same_text=False) == judge_pair(compare(judged, stored, *masks), thresholds)
+
+
+def test_of_strangers_no_boilerplate_is_asked_for() -> None:
+    """Two long texts with a phrase in common share too little whatever is left out."""
+    judged, stored = body(("", 600), ("a", 30)), body(("", 600), ("a", 30), edge=STORED)
+    pair = TextPair(judged, stored, lambda: pytest.fail("asked for"))
+    assert pair.ruling(Thresholds(), same_text=False).verdict is Verdict.NEW
 
 
 @given(st.integers(0, 2**32), st.integers(0, 60))
@@ -73,7 +107,7 @@ def test_articles_are_ruled_alike_and_most_strangers_left_uncompared() -> None:
 def test_what_was_left_uncompared_is_compared_for_a_stricter_policy() -> None:
     """As a shadow policy may be, which rules the same pair."""
     judged, stored = body(("", 400), ("a", 60), ("", 400)), body(("", 400), ("a", 60), ("", 400), edge=STORED)
-    pair = TextPair(judged, stored, NO_MASK, NO_MASK)
+    pair = TextPair(judged, stored)
     assert pair.ruling(Thresholds(), same_text=False).verdict is Verdict.NEW
     assert "comparison" not in pair.__dict__
     assert pair.ruling(Thresholds(passage_letters=60), same_text=False).verdict is Verdict.OVERLAP

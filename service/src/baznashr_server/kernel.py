@@ -6,7 +6,8 @@ nobody else may write. Without such a folder the kernels are compiled anew at ea
 cannot write: of one that the service may only read, as an image's, it takes a copy for as long as it runs.
 
 Numba compiles a kernel anew when the file that it is in changes, and not when another one does, of whose kernels or
-constants its machine code has a copy. So what is compiled from other sources is kept apart, in a folder of its own.
+constants its machine code has a copy. So what is compiled from other sources is kept apart, in a folder of its own. In
+it lie the tables, too, that kernels read and that take long to build.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from zipfile import BadZipFile
 
+import numpy as np
 from numba import config, njit
 from numba.core.bytecode import FunctionIdentity
+from numpy.typing import NDArray
 
 PART = "kernels-"
 """What the name of each version's part of the folder begins with."""
@@ -110,6 +114,24 @@ def _prepare() -> bool:
 
 CACHED = _prepare()
 """Whether machine code is kept between runs."""
+
+
+def kept_arrays(name: str, build: Callable[[], Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays that *build* makes of these sources alone, which are kept beside the machine code as *name*.
+
+    They are built anew where none are kept, or where the file is damaged: its archive holds checksums.
+    """
+    path = Path(vars(config)["CACHE_DIR"]) / f"{name}.npz"
+    if CACHED:
+        with suppress(OSError, ValueError, EOFError, BadZipFile), np.load(path, allow_pickle=False) as found:
+            return dict(found)
+    made = dict(build())
+    if CACHED:
+        with suppress(OSError), tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            part = Path(folder) / path.name
+            np.savez(part, **made)  # type: ignore[arg-type]
+            part.replace(path)
+    return made
 
 
 def _number_functions_apart() -> None:

@@ -51,6 +51,7 @@ WORDS = "خبر تازه از بازار امروز تهران که در گزا�
 
 
 def main() -> None:
+    garbage.put_off()
     asks, answers, parent = map(int, sys.argv[1:])
     _end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):  # sent to all processes; the first says what is to be done

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import NoReturn
 
+from baznashr_server import garbage
 from baznashr_server.bulk.apart import SINGLE, Apart
 
 JUDGES_NOTHING = {"-h", "--help", "--dry-run"}
@@ -20,6 +22,7 @@ def _end(_number: int, _frame: object) -> NoReturn:
 
 def main() -> None:
     """Run the command as it was typed, without importing what the other commands need."""
+    garbage.put_off()
     arguments = sys.argv[2:]
     os.environ.update({**SINGLE, **os.environ})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # which what judges inherits: one process says what is to be done
@@ -28,6 +31,9 @@ def main() -> None:
     try:
         from baznashr_server.bulk.cli import run_alone  # noqa: PLC0415 - slow to import, which is the point
 
+        if apart is not None:
+            import_module("baznashr_server.bulk.run")  # which is what takes the time, and not needed for help
+        garbage.spare()
         run_alone(arguments, apart)
     finally:
         if apart is not None:

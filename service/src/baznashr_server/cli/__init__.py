@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from baznashr.errors import BaznashrError
+from baznashr_server import garbage
 from baznashr_server.bulk.cli import bulk
 from baznashr_server.cli import folder
 from baznashr_server.cli.doctor import doctor
@@ -93,6 +94,7 @@ def serve(config: Config = None, print_config: PrintConfig = False, **flags: str
         return
     if settings.kernel_cache:  # read where the kernels are compiled, which is when they are imported
         os.environ["BAZNASHR_KERNEL_CACHE"] = str(settings.kernel_cache)
+    garbage.put_off()  # until calls are answered
     protection = _protection(settings)
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or each stranger's handshake would be a line that is no JSON
     from baznashr_server import app as server  # noqa: PLC0415 - takes a second, which help need not wait for

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from baznashr.types import Judgement, Verdict
 from baznashr_server.engine.corpus import LoadedCorpus, Rules
 from baznashr_server.engine.findings import MEMBERSHIP, match_of, new_share, reason_for_new
 from baznashr_server.engine.judging import Judge
 from baznashr_server.engine.prepared import Prepared
-from baznashr_server.judge.comparison import NO_MASK
 from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import is_repeated
 
@@ -15,11 +16,9 @@ from baznashr_server.judge.rules import is_repeated
 def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: LoadedCorpus | None) -> Judgement:
     """Return what *later* is to *earlier*, with all evidence, by the policy and the boilerplate of *corpus*."""
     rules = corpus.rules if corpus else Rules()
-    later_mask, earlier_mask = (
-        judge.boilerplate(corpus, one.body)[1] if corpus else NO_MASK for one in (later, earlier)
-    )
+    bodies = later.body, earlier.body
     same_text = earlier.sketch.digest_bytes == later.sketch.digest_bytes
-    pair = TextPair(later.body, earlier.body, later_mask, earlier_mask)
+    pair = TextPair(*bodies, partial(judge.masks, corpus, *bodies)) if corpus else TextPair(*bodies)
     ruling, comparison = pair.ruling(rules.policy.thresholds, same_text=same_text), pair.comparison
     earlier_id = earlier.document.id
     is_member = ruling.verdict in MEMBERSHIP

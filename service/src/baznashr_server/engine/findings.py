@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,29 +116,44 @@ class Outcome:
     """Everything the text was compared with; None where an editor's word decided."""
 
 
+@dataclass(slots=True, eq=False)
+class LeftOut:
+    """What of a judged text, and of those that it is compared with, is left out as boilerplate."""
+
+    is_telling: bool = False
+    """Whether none of the text's passages was boilerplate when it was looked up."""
+    mask: Mask | None = None
+    """The judged text's, as the corpus knew it when it first mattered."""
+    edges: Edges = (0, 0)
+    """Of the judged text, then."""
+    stored_edges: dict[int, Edges] = field(default_factory=dict)
+    """Of the stored texts, by row, where the judged text has any boilerplate."""
+    watched: tuple[NDArray[np.uint64], ...] = ()
+    """The passages next to what is left out: were one of them to become boilerplate, more would be."""
+
+
 class Evidence(dict[int, Finding]):
     """Comparisons already made for one judged text, by row; rows never change."""
 
     rules: Rules
     """Under which the findings were ruled; the corpus's when the text was last compared."""
-    mask: Mask | None = None
-    """The judged text's boilerplate, as the corpus knew it when the first comparison was made."""
-    edges: Edges = (0, 0)
-    """Of the judged text, then."""
-    is_telling = False
-    """Whether none of the text's passages was boilerplate when it was looked up."""
-    stored_edges: Mapping[int, Edges] = MappingProxyType({})
-    """Of the stored texts, by row, where the judged text has any boilerplate."""
-    watched: tuple[NDArray[np.uint64], ...] = ()
-    """The passages next to what is left out as boilerplate: were one of them to become it, more would be."""
 
     def __init__(self, rules: Rules) -> None:
         super().__init__()
         self.rules = rules
 
+    @cached_property
+    def left_out(self) -> LeftOut:
+        return LeftOut()
+
+    @property
+    def watched(self) -> tuple[NDArray[np.uint64], ...]:
+        left_out: LeftOut | None = self.__dict__.get("left_out")
+        return left_out.watched if left_out else ()
+
     def forget(self) -> None:
         self.clear()
-        self.mask, self.stored_edges, self.watched = None, MappingProxyType({}), ()
+        self.__dict__.pop("left_out", None)
 
 
 @dataclass(slots=True, eq=False)

@@ -20,6 +20,7 @@ from baznashr_server.engine.findings import (
     Evidence,
     Finding,
     Gathered,
+    LeftOut,
     Outcome,
     new_share,
     reason_for_new,
@@ -33,7 +34,7 @@ from baznashr_server.index.lookup import NO_TIME, Candidate, Query, Reach
 from baznashr_server.judge.body import Body
 from baznashr_server.judge.boilerplate import boilerplate_mask
 from baznashr_server.judge.comparison import NO_MASK, Mask
-from baznashr_server.judge.pair import TextPair
+from baznashr_server.judge.pair import NO_MASKS, Masks, TextPair
 from baznashr_server.judge.rules import (
     Ruling,
     is_repeated,
@@ -87,7 +88,8 @@ class Judge:
             lookup = index.lookup(queries, _reach(corpus), pending=pending)
         evidence = [Evidence(rules) for _ in prepared]
         for t, candidates in enumerate(lookup.candidates):
-            evidence[t].is_telling = bool(candidates) and lookup.is_telling(t)
+            if candidates and lookup.is_telling(t):
+                evidence[t].left_out.is_telling = True
         return Gathered(index, earliest, corpus.leads_beyond_window, lookup, evidence)
 
     def gather(self, corpus: LoadedCorpus, prepared: Sequence[Prepared]) -> Gathered:
@@ -121,8 +123,9 @@ class Judge:
         compared.
         """
         evidence = gathered.evidence[t]
-        evidence.is_telling = False
-        if evidence and not self._stands(corpus, prepared, evidence):
+        if evidence and self._stands(corpus, prepared, evidence):
+            evidence.left_out.is_telling = False
+        else:
             evidence.forget()
         with timed(self._observer, "lookup"):
             text, *_ = gathered.lookup.texts.part(t, t + 1)
@@ -168,8 +171,8 @@ class Judge:
         if judged is None or stored is None:
             similarity = signature_similarity(mine.signature, theirs.signature)
             return judge_signatures(similarity, corpus.policy.thresholds).verdict in MEMBERSHIP
-        masks = self.boilerplate(corpus, judged)[1], self.boilerplate(corpus, stored)[1]
-        ruling = TextPair(judged, stored, *masks).ruling(corpus.policy.thresholds, same_text=False)
+        pair = TextPair(judged, stored, partial(self.masks, corpus, judged, stored))
+        ruling = pair.ruling(corpus.policy.thresholds, same_text=False)
         return ruling.verdict in MEMBERSHIP
 
     def _decide(
@@ -236,43 +239,54 @@ class Judge:
             body = self._bodies.body_of(stored)
         judged = body and prepared.body  # made here, a stage of its own
         with timed(self._observer, "verify"):
-            pair = None if judged is None or body is None else self._pair(corpus, prepared, row, judged, body, evidence)
+            pair = None
+            if judged is not None and body is not None:
+                pair = TextPair(
+                    judged, body, partial(self._masks, corpus, prepared, row, judged, body, evidence.left_out)
+                )
             finding = evidence[row] = ruled(stored, pair, prepared, evidence.rules.policy.thresholds)
         return finding
 
-    def _pair(
-        self, corpus: LoadedCorpus, prepared: Prepared, row: int, judged: Body, stored: Body, evidence: Evidence
-    ) -> TextPair:
-        if evidence.mask is None:
-            plain = evidence.is_telling and judged.letters.size == prepared.sketch.size
-            found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, evidence)
-            evidence.edges, evidence.mask = found
-        stored_mask = NO_MASK
-        if evidence.mask.size:
-            edges, stored_mask = self.boilerplate(corpus, stored, evidence)
-            evidence.stored_edges = {**evidence.stored_edges, row: edges}
-        return TextPair(judged, stored, evidence.mask, stored_mask)
+    def masks(self, corpus: LoadedCorpus, judged: Body, stored: Body) -> Masks:
+        """Return the letters of two texts that the corpus has learned to be boilerplate by now."""
+        return self.boilerplate(corpus, judged)[1], self.boilerplate(corpus, stored)[1]
+
+    def _masks(
+        self, corpus: LoadedCorpus, prepared: Prepared, row: int, judged: Body, stored: Body, left_out: LeftOut
+    ) -> Masks:
+        """Return the same of a text that is judged and the document at *row*, and note in *left_out* what it was."""
+        if left_out.mask is None:
+            plain = left_out.is_telling and judged.letters.size == prepared.sketch.size
+            found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, left_out)
+            left_out.edges, left_out.mask = found
+        if not left_out.mask.size:
+            return NO_MASKS
+        left_out.stored_edges[row], stored_mask = self.boilerplate(corpus, stored, left_out)
+        return left_out.mask, stored_mask
 
     def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
         """Whether all boilerplate that was left out of the comparisons made is what would be left out now."""
-        if evidence.mask is None:
+        left_out = evidence.left_out
+        if left_out.mask is None:
             return True
-        held = [(prepared.body, evidence.edges)]
-        if evidence.mask.size:
-            held += [(x.pair.stored, evidence.stored_edges[row]) for row, x in evidence.items() if x.pair]
-        edges = corpus.index.boilerplate_edges([(body.passages[0], body.source) for body, _ in held])
-        return all(now == list(then) for now, (_, then) in zip(edges, held, strict=True))
+        held = [(prepared.body, left_out.edges)]
+        for row, edges in left_out.stored_edges.items():
+            finding = evidence.get(row)
+            if finding is not None and finding.pair is not None:
+                held.append((finding.pair.stored, edges))
+        now = corpus.index.boilerplate_edges([(body.passages[0], body.source) for body, _ in held])
+        return all(found == list(then) for found, (_, then) in zip(now, held, strict=True))
 
-    def boilerplate(self, corpus: LoadedCorpus, body: Body, evidence: Evidence | None = None) -> tuple[Edges, Mask]:
+    def boilerplate(self, corpus: LoadedCorpus, body: Body, left_out: LeftOut | None = None) -> tuple[Edges, Mask]:
         """Return the edges of a body, and its letters, that the corpus has learned to be boilerplate by now.
 
         Args:
-            evidence: Is to watch the passages that would change the answer.
+            left_out: Is to watch the passages that would change the answer.
         """
         passages, _ = body.passages
         ((header, footer),) = corpus.index.boilerplate_edges([(passages, body.source)])
-        if evidence is not None and header < passages.size:
-            evidence.watched += (passages[[header, passages.size - 1 - footer]],)
+        if left_out is not None and header < passages.size:
+            left_out.watched += (passages[[header, passages.size - 1 - footer]],)
         return (header, footer), boilerplate_mask(body, header, footer)
 
     def _read(self, rows: Iterable[int]) -> None:

@@ -12,6 +12,11 @@ MAX_SHARE = 0.5
 """Share of a text that may be boilerplate. A text with more is an issue of a recurring report, which the rules know."""
 
 
+def least_own(letters: int) -> float:
+    """Return how many letters of a text are left at least, whatever of it is boilerplate."""
+    return (1 - MAX_SHARE) * letters
+
+
 def boilerplate_mask(body: Body, header: int, footer: int) -> NDArray[np.bool_]:
     """Return bool[m], true for the letters of a learned header and footer; empty where there is neither.
 

@@ -66,7 +66,7 @@ def judged_share(x: Comparison) -> float:
     return max(x.judged_cover.share, x.containment)
 
 
-def least_letters(t: Thresholds, judged: int, stored: int) -> int:
+def least_letters(t: Thresholds, judged: float, stored: float) -> int:
     """Return the letters that shared runs must have, or cover in either of two texts, for any rule to hold.
 
     Args:

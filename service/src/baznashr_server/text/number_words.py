@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from baznashr_server.kernel import kept_arrays
 from baznashr_server.text import number_kernel as k
 from baznashr_server.text.canonical import canonicalise_all, table
 
@@ -283,7 +284,11 @@ def _hash(word: str) -> int:
 
 @cache
 def vocabulary() -> Vocabulary:
-    """Build the tables; takes about a tenth of a second, once a process."""
+    """Return the tables, which take a tenth of a second to build."""
+    return Vocabulary(**kept_arrays("vocabulary", lambda: _built()._asdict()))
+
+
+def _built() -> Vocabulary:
     words = _merged((*_number_entries(), *_name_entries(), *_other_entries()))
     bits = (int(len(words) / MAX_LOAD)).bit_length()
     keys, entries = np.zeros(1 << bits, np.uint64), np.zeros((1 << bits, k.ENTRY_COLUMNS), np.int64)

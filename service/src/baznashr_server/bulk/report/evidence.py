@@ -11,7 +11,6 @@ from baznashr.types import Document, Match, Thresholds
 from baznashr_server.engine.findings import match_of
 from baznashr_server.engine.observer import Silence
 from baznashr_server.engine.prepared import prepare_document
-from baznashr_server.judge.comparison import NO_MASK
 from baznashr_server.judge.pair import TextPair
 
 MOST = 4000
@@ -109,7 +108,7 @@ def compared(earlier: Document, later: Document) -> Pair:
     """Compare two documents as the judge does, all learned boilerplate left aside."""
     first, second = (prepare_document(document, Silence()) for document in (earlier, later))
     same = first.sketch.digest_bytes == second.sketch.digest_bytes
-    pair = TextPair(second.body, first.body, NO_MASK, NO_MASK)
+    pair = TextPair(second.body, first.body)
     match = match_of(earlier.id, pair.ruling(Thresholds(), same_text=same), pair.comparison)
     return Pair(
         earlier,
