@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from baznashr.errors import CorpusNotFound, InvalidArgument
 from baznashr.types import Document, Override, OverrideKind, Policy, Thresholds
 from baznashr_server import limits
 from baznashr_server.engine import Engine
+from baznashr_server.engine.validation import check_document
 
 TEXT = "باران شدید دیشب رودخانه‌های استان را بالا آورد و راه دو روستا را بست، اما به کسی آسیبی نرسید."
 SENTENCE = re.compile(r"(The|A) [a-z].*\.", re.DOTALL)
@@ -77,6 +81,30 @@ def test_refusals_are_sentences_and_name_the_field(engine: Engine, name: str) ->
     assert refused.value.field == field
     assert SENTENCE.fullmatch(refused.value.message), refused.value.message
     assert engine.corpus_stats().documents == 1
+
+
+def _told(document: Document) -> tuple[str, ...] | bytes:
+    try:
+        return check_document(document)
+    except InvalidArgument as error:
+        return type(error).__name__, error.field, error.reason, error.message
+
+
+values = st.one_of(
+    st.text(max_size=4),
+    st.sampled_from(
+        ["", "\ud800", "a\n", "ش\u200cب", TEXT, "t" * 4096, "ت" * 2049, "i" * 256, "ا" * 129, 7, None, b"b", []]
+    ),
+)
+
+
+@given(values, values, values, values, values, st.sampled_from([None, "1403", datetime(2026, 1, 1, tzinfo=UTC)]))
+def test_what_is_seen_at_a_glance_is_what_is_seen_field_by_field(
+    id_: Any, text: Any, title: Any, source: Any, url: Any, published_at: Any
+) -> None:
+    """A document without labels, whose fields are looked at together, is told the same as one with a good label."""
+    plain = Document(id=id_, text=text, title=title, source=source, url=url, published_at=published_at)
+    assert _told(plain) == _told(replace(plain, labels={"desk": "news"}))
 
 
 @pytest.mark.parametrize(

