@@ -25,8 +25,8 @@ demo: setup ## Serve an empty store, ingest the sample articles, print the verdi
 	@$(BIN)/python tooling/demo.py $(ARGS)
 
 .PHONY: test
-test: setup ## Run the tests
-	@$(BIN)/pytest $(ARGS)
+test: setup ## Run the tests, files side by side on up to four cores
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: crash
 crash: setup ## Kill, starve and race the server and the engine, in the long form (half an hour)

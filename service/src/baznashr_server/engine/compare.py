@@ -8,6 +8,7 @@ from baznashr.types import Judgement, Verdict
 from baznashr_server.engine.corpus import LoadedCorpus, Rules
 from baznashr_server.engine.findings import MEMBERSHIP, match_of, new_share, reason_for_new
 from baznashr_server.engine.judging import Judge
+from baznashr_server.engine.left_out import masks
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import is_repeated
@@ -18,7 +19,7 @@ def compare_texts(earlier: Prepared, later: Prepared, judge: Judge, corpus: Load
     rules = corpus.rules if corpus else Rules()
     bodies = later.body, earlier.body
     same_text = earlier.sketch.digest_bytes == later.sketch.digest_bytes
-    pair = TextPair(*bodies, partial(judge.masks, corpus, *bodies)) if corpus else TextPair(*bodies)
+    pair = TextPair(*bodies, partial(masks, corpus, *bodies)) if corpus else TextPair(*bodies)
     ruling, comparison = pair.ruling(rules.policy.thresholds, same_text=same_text), pair.comparison
     earlier_id = earlier.document.id
     is_member = ruling.verdict in MEMBERSHIP

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from baznashr.types import Judgement, Match, Thresholds, Verdict
 from baznashr_server.engine.bodies import Stored
 from baznashr_server.engine.corpus import LoadedCorpus, Rules
+from baznashr_server.engine.left_out import LeftOut
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.candidates import MIN_LETTERS
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.index.lookup import Lookup
 from baznashr_server.judge.body import Body
-from baznashr_server.judge.comparison import Comparison, Mask, matched_spans, number_changes
+from baznashr_server.judge.comparison import Comparison, matched_spans, number_changes
 from baznashr_server.judge.cover_kernel import covered_share_kernel
 from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import (
@@ -30,8 +31,6 @@ from baznashr_server.judge.rules import (
 from baznashr_server.limits import MAX_NUMBER_CHANGES
 from baznashr_server.store.rows import TextRow
 
-type Edges = tuple[int, int]
-"""Of a text's passages, how many are boilerplate from the first on, and from the last back."""
 MEMBERSHIP = (Verdict.EXACT, Verdict.NEAR_DUPLICATE, Verdict.EXCERPT)
 """Verdicts that make a document a member of the matched document's cluster."""
 
@@ -116,22 +115,6 @@ class Outcome:
     """Everything the text was compared with; None where an editor's word decided."""
 
 
-@dataclass(slots=True, eq=False)
-class LeftOut:
-    """What of a judged text, and of those that it is compared with, is left out as boilerplate."""
-
-    is_telling: bool = False
-    """Whether none of the text's passages was boilerplate when it was looked up."""
-    mask: Mask | None = None
-    """The judged text's, as the corpus knew it when it first mattered."""
-    edges: Edges = (0, 0)
-    """Of the judged text, then."""
-    stored_edges: dict[int, Edges] = field(default_factory=dict)
-    """Of the stored texts, by row, where the judged text has any boilerplate."""
-    watched: tuple[NDArray[np.uint64], ...] = ()
-    """The passages next to what is left out: were one of them to become boilerplate, more would be."""
-
-
 class Evidence(dict[int, Finding]):
     """Comparisons already made for one judged text, by row; rows never change."""
 
@@ -154,6 +137,10 @@ class Evidence(dict[int, Finding]):
     def forget(self) -> None:
         self.clear()
         self.__dict__.pop("left_out", None)
+
+    def stands(self, corpus: LoadedCorpus, prepared: Prepared) -> bool:
+        """Whether all that was left out of the comparisons made is what would be left out now."""
+        return self.left_out.stands(corpus, prepared, {row: x.pair.stored for row, x in self.items() if x.pair})
 
 
 @dataclass(slots=True, eq=False)

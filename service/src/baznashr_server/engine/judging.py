@@ -16,25 +16,21 @@ from baznashr_server.engine.bodies import BodyCache, Stored, stored_from_row
 from baznashr_server.engine.corpus import LoadedCorpus, Rules
 from baznashr_server.engine.findings import (
     MEMBERSHIP,
-    Edges,
     Evidence,
     Finding,
     Gathered,
-    LeftOut,
     Outcome,
     new_share,
     reason_for_new,
     ruled,
     signature_similarity,
 )
+from baznashr_server.engine.left_out import masks
 from baznashr_server.engine.observer import Observer, timed
 from baznashr_server.engine.precedence import Precedence
 from baznashr_server.engine.prepared import Prepared
 from baznashr_server.index.lookup import NO_TIME, Candidate, Query, Reach
-from baznashr_server.judge.body import Body
-from baznashr_server.judge.boilerplate import boilerplate_mask
-from baznashr_server.judge.comparison import NO_MASK, Mask
-from baznashr_server.judge.pair import NO_MASKS, Masks, TextPair
+from baznashr_server.judge.pair import TextPair
 from baznashr_server.judge.rules import (
     Ruling,
     is_repeated,
@@ -123,7 +119,7 @@ class Judge:
         compared.
         """
         evidence = gathered.evidence[t]
-        if evidence and self._stands(corpus, prepared, evidence):
+        if evidence and evidence.stands(corpus, prepared):
             evidence.left_out.is_telling = False
         else:
             evidence.forget()
@@ -171,7 +167,7 @@ class Judge:
         if judged is None or stored is None:
             similarity = signature_similarity(mine.signature, theirs.signature)
             return judge_signatures(similarity, corpus.policy.thresholds).verdict in MEMBERSHIP
-        pair = TextPair(judged, stored, partial(self.masks, corpus, judged, stored))
+        pair = TextPair(judged, stored, partial(masks, corpus, judged, stored))
         ruling = pair.ruling(corpus.policy.thresholds, same_text=False)
         return ruling.verdict in MEMBERSHIP
 
@@ -241,53 +237,9 @@ class Judge:
         with timed(self._observer, "verify"):
             pair = None
             if judged is not None and body is not None:
-                pair = TextPair(
-                    judged, body, partial(self._masks, corpus, prepared, row, judged, body, evidence.left_out)
-                )
+                pair = TextPair(judged, body, partial(evidence.left_out.masks, corpus, prepared, row, body))
             finding = evidence[row] = ruled(stored, pair, prepared, evidence.rules.policy.thresholds)
         return finding
-
-    def masks(self, corpus: LoadedCorpus, judged: Body, stored: Body) -> Masks:
-        """Return the letters of two texts that the corpus has learned to be boilerplate by now."""
-        return self.boilerplate(corpus, judged)[1], self.boilerplate(corpus, stored)[1]
-
-    def _masks(
-        self, corpus: LoadedCorpus, prepared: Prepared, row: int, judged: Body, stored: Body, left_out: LeftOut
-    ) -> Masks:
-        """Return the same of a text that is judged and the document at *row*, and note in *left_out* what it was."""
-        if left_out.mask is None:
-            plain = left_out.is_telling and judged.letters.size == prepared.sketch.size
-            found = ((0, 0), NO_MASK) if plain else self.boilerplate(corpus, judged, left_out)
-            left_out.edges, left_out.mask = found
-        if not left_out.mask.size:
-            return NO_MASKS
-        left_out.stored_edges[row], stored_mask = self.boilerplate(corpus, stored, left_out)
-        return left_out.mask, stored_mask
-
-    def _stands(self, corpus: LoadedCorpus, prepared: Prepared, evidence: Evidence) -> bool:
-        """Whether all boilerplate that was left out of the comparisons made is what would be left out now."""
-        left_out = evidence.left_out
-        if left_out.mask is None:
-            return True
-        held = [(prepared.body, left_out.edges)]
-        for row, edges in left_out.stored_edges.items():
-            finding = evidence.get(row)
-            if finding is not None and finding.pair is not None:
-                held.append((finding.pair.stored, edges))
-        now = corpus.index.boilerplate_edges([(body.passages[0], body.source) for body, _ in held])
-        return all(found == list(then) for found, (_, then) in zip(now, held, strict=True))
-
-    def boilerplate(self, corpus: LoadedCorpus, body: Body, left_out: LeftOut | None = None) -> tuple[Edges, Mask]:
-        """Return the edges of a body, and its letters, that the corpus has learned to be boilerplate by now.
-
-        Args:
-            left_out: Is to watch the passages that would change the answer.
-        """
-        passages, _ = body.passages
-        ((header, footer),) = corpus.index.boilerplate_edges([(passages, body.source)])
-        if left_out is not None and header < passages.size:
-            left_out.watched += (passages[[header, passages.size - 1 - footer]],)
-        return (header, footer), boilerplate_mask(body, header, footer)
 
     def _read(self, rows: Iterable[int]) -> None:
         """Read the documents at *rows* that are not at hand yet, all by one query."""

@@ -15,7 +15,7 @@ from baznashr_server import failpoints
 from baznashr_server.profile import Profile
 from baznashr_server.store import renewal
 from baznashr_server.store.folder import DataFolder
-from baznashr_server.store.rows import DocumentRow
+from baznashr_server.store.rows import ClusterRow, DocumentRow
 from baznashr_server.store.schema import DAMAGE, code_of, connect, prepare
 
 DOCUMENT_COLUMNS = ", ".join(DocumentRow._fields)
@@ -53,9 +53,10 @@ class Database:
         self.log_is_to_be_erased = False
         """Whether the log may still hold what was deleted."""
         self._writing_thread: int | None = None
-        self._new_documents: list[DocumentRow] = []
-        self._new_clusters: list[tuple[int, int, int]] = []
-        """Rows of the open transaction that are inserted, many at a time, before anything else is read or changed."""
+        self._new_documents: dict[int, DocumentRow] = {}
+        self._new_clusters: dict[int, ClusterRow] = {}
+        """Rows of the open transaction, by number, ascending. They are inserted, many at a time, before anything but
+        they themselves is read or changed."""
         self._local = threading.local()
         # Held weakly: a thread that ends takes its connection along.
         self._readers: WeakSet[apsw.Connection] = WeakSet()
@@ -105,23 +106,30 @@ class Database:
     def _change(self) -> apsw.Connection:
         """Return the writer's connection with all rows inserted that were to be."""
         if self._new_documents:
-            documents, self._new_documents = self._new_documents, []
-            self._writer.executemany(_INSERT_DOCUMENT, documents)
+            documents, self._new_documents = self._new_documents, {}
+            self._writer.executemany(_INSERT_DOCUMENT, documents.values())
             failpoints.reach("after_insert")
         if self._new_clusters:
-            clusters, self._new_clusters = self._new_clusters, []
-            self._writer.executemany("INSERT INTO clusters(cluster, corpus, canonical) VALUES(?, ?, ?)", clusters)
+            clusters, self._new_clusters = self._new_clusters, {}
+            rows = [(row.cluster, row.corpus, row.canonical) for row in clusters.values()]
+            self._writer.executemany("INSERT INTO clusters(cluster, corpus, canonical) VALUES(?, ?, ?)", rows)
         return self._writer
 
     @property
     def _first_waiting(self) -> int:
         """The least number of a row that waits to be inserted; one higher than any where none waits."""
-        documents = (row.row for row in self._new_documents[:1])
-        clusters = (cluster for cluster, *_ in self._new_clusters[:1])
-        return min((*documents, *clusters), default=self._last_row + 1)
+        none = self._last_row + 1
+        return min(next(iter(self._new_documents), none), next(iter(self._new_clusters), none))
 
     def _forget_inserts(self) -> None:
-        self._new_documents, self._new_clusters = [], []
+        self._new_documents, self._new_clusters = {}, {}
+
+    def _waiting_document(self, row: int) -> DocumentRow | None:
+        """Return the document at *row*, if the thread has made it and it waits to be inserted."""
+        return self._new_documents.get(row) if self._writing_thread == threading.get_ident() else None
+
+    def _waiting_cluster(self, cluster: int) -> ClusterRow | None:
+        return self._new_clusters.get(cluster) if self._writing_thread == threading.get_ident() else None
 
     def _reader(self, newest: int | None = None) -> apsw.Connection:
         """Return the thread's connection to read from.

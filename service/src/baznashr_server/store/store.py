@@ -109,7 +109,7 @@ class Store(Database):
 
     def insert_document(self, row: DocumentRow) -> None:
         """Insert a document whose id is free, before the next read or change of the transaction."""
-        self._new_documents.append(row)
+        self._new_documents[row.row] = row
 
     def delete_document(self, row: int) -> None:
         self._change().execute("DELETE FROM documents WHERE row=?", (row,))
@@ -133,7 +133,9 @@ class Store(Database):
         return {row.id: row for row in rows}
 
     def document_at(self, row: int) -> DocumentRow | None:
-        return _document(self._row(f"document row {row}", f"{_SELECT_DOCUMENT} WHERE row=?", (row,), row))
+        return self._waiting_document(row) or _document(
+            self._row(f"document row {row}", f"{_SELECT_DOCUMENT} WHERE row=?", (row,), row)
+        )
 
     def texts_at(self, rows: Sequence[int]) -> list[TextRow]:
         """Return what is compared of the documents at *rows*, those that are stored, in no order."""
@@ -189,7 +191,7 @@ class Store(Database):
 
     def insert_cluster(self, cluster: int, corpus: int, canonical: int) -> None:
         """Insert a cluster, before the next read or change of the transaction."""
-        self._new_clusters.append((cluster, corpus, canonical))
+        self._new_clusters[cluster] = ClusterRow(cluster, corpus, canonical, pinned=False)
 
     def update_cluster(self, cluster: int, canonical: int, *, pinned: bool) -> None:
         self._change().execute(
@@ -200,12 +202,16 @@ class Store(Database):
         self._change().execute("DELETE FROM clusters WHERE cluster=?", (cluster,))
 
     def cluster(self, cluster: int) -> ClusterRow | None:
+        if waiting := self._waiting_cluster(cluster):
+            return waiting
         sql = "SELECT cluster, corpus, canonical, pinned FROM clusters WHERE cluster=?"
         found = self._row(f"cluster {cluster}", sql, (cluster,), cluster)
         return ClusterRow(found[0], found[1], found[2], bool(found[3])) if found else None
 
     def cluster_of(self, row: int) -> ClusterRow | None:
         """Return the cluster that the document at *row* belongs to now."""
+        if waiting := self._waiting_document(row):
+            return self.cluster(waiting.cluster)
         ours = "SELECT cluster FROM documents WHERE row=?"
         sql = f"SELECT cluster, corpus, canonical, pinned FROM clusters WHERE cluster=({ours})"  # noqa: S608 - our own names
         found = self._row(f"the cluster of document row {row}", sql, (row,), row)
