@@ -202,6 +202,19 @@ def test_no_text_of_what_is_gone_is_kept_at_hand(tmp_path: Path) -> None:
         wait_until(lambda: not at_hand())
 
 
+@pytest.mark.parametrize("name", ["default", "news"])
+def test_no_text_of_a_deleted_corpus_is_kept_at_hand(tmp_path: Path, name: str) -> None:
+    """Its documents leave memory at once, though they leave the store in pieces; also where the corpus stays."""
+    with Engine.open(tmp_path / "data") as engine:
+        if name != "default":
+            engine.create_corpus(name)
+        ingest(engine, documents(Random("at hand"), 6), name)
+        rows = [engine._row(f"d{number}", name).row for number in range(6)]
+        assert all(map(engine._bodies.get, rows))
+        engine.delete_corpus(name)
+        assert not any(map(engine._bodies.get, rows))
+
+
 def test_the_clock_stays_when_the_newest_document_goes(tmp_path: Path) -> None:
     """What lay before the window still does after a deletion and a restart; a corpus of the same name begins anew."""
     old, new = (

@@ -113,3 +113,8 @@ class BodyCache:
         with self._lock:
             _, size = self._kept.pop(row, (None, 0))
             self._bytes -= size
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0

@@ -9,6 +9,7 @@ from typing import cast
 from baznashr.errors import CorpusExists, CorpusNotFound, InvalidCorpus, LimitReached
 from baznashr.types import DEFAULT_CORPUS, Corpus, CorpusStats, Policy, Verdict
 from baznashr_server.engine import validation
+from baznashr_server.engine.bodies import BodyCache
 from baznashr_server.engine.changes import Change
 from baznashr_server.engine.corpus import LoadedCorpus, now_micros
 from baznashr_server.engine.records import corpus_from_row, policy_to_json
@@ -34,9 +35,10 @@ def _table_sizes(tables: CorpusIndex | None) -> Mapping[str, float]:
 class Corpora:
     """Read from any thread; changed by the writer's alone, once a change is durable."""
 
-    def __init__(self, store: Store, tables: Tables, change: Callable[[Work], object]) -> None:
+    def __init__(self, store: Store, tables: Tables, bodies: BodyCache, change: Callable[[Work], object]) -> None:
         self._store = store
         self._tables = tables
+        self._bodies = bodies
         self._change = change
         self._loaded: dict[str, LoadedCorpus] = {}
 
@@ -144,6 +146,7 @@ class Corpora:
             corpus = self[name]
             self._store.drop_corpus(corpus.row.corpus)
             changes.after_commit.append(lambda: self._tables.forget(corpus.row.corpus))
+            changes.after_commit.append(self._bodies.clear)  # of all corpora: rows do not say whose they are
             if name == DEFAULT_CORPUS:
                 self._insert(changes, corpus.row)
             else:

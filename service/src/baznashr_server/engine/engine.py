@@ -71,7 +71,7 @@ class Engine:
         self.precedence, prepare = self._judge.precedence, partial(prepare_documents, profile=store.profile)
         self._prepare = partial(prepare, observer=observer, give_way=self.precedence.give_way)
         self._tables = Tables(store, folder.path, snapshot_seconds, observer)
-        self._corpora = Corpora(store, self._tables, self._change)
+        self._corpora = Corpora(store, self._tables, self._bodies, self._change)
         self._writer: Writer
         self.operations: Operations
         self._is_closed = False
