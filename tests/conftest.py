@@ -20,6 +20,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         warm_up()
 
 
+SHORT_SECONDS = 900
+"""For a test in its short form, whatever its long form may take: one that hangs is told, not waited for."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Bound the time of tests in their short form."""
+    if config.getoption("long"):
+        return
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        if marker is not None and marker.args[0] > SHORT_SECONDS:
+            item.add_marker(pytest.mark.timeout(SHORT_SECONDS), append=False)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the crash, race and property tests in their long form")
     parser.addoption("--seed", type=int, help="of the random faults and loads of those tests; printed by each")

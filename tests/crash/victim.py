@@ -20,26 +20,38 @@ class Victims:
         self._parent = subprocess.Popen(
             [sys.executable, str(CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
         )
+        self._last: Victim | None = None
 
     def _line(self) -> str:
         assert self._parent.stdout is not None
         return self._parent.stdout.readline().strip()
 
     def start(self, data: Path, failpoint: str = "") -> "Victim":
-        """Start a server on *data* with a failpoint armed; it may end before it is ready."""
+        """Start a server on *data* with a failpoint armed; it may end before it is ready.
+
+        The last one is ended, if the test that it was for has failed to.
+        """
+        self._end_last()
         assert self._parent.stdin is not None
         print(data, failpoint, file=self._parent.stdin, flush=True)
         line = self._line()
         pid = int(data.with_suffix(".pid").read_text())
-        if not line.startswith("ready listen="):
-            return Victim(self, data, pid, "", line)
-        return Victim(self, data, pid, line.removeprefix("ready listen="))
+        is_ready = line.startswith("ready listen=")
+        self._last = Victim(
+            self, data, pid, line.removeprefix("ready listen=") if is_ready else "", "" if is_ready else line
+        )
+        return self._last
+
+    def _end_last(self) -> None:
+        if self._last is not None:
+            self._last.kill()
 
     def ended(self) -> int:
         """Wait for the server's end and return its exit code."""
         return int(self._line().removeprefix("ended "))
 
     def close(self) -> None:
+        self._end_last()
         self._parent.kill()
         self._parent.communicate()
 
