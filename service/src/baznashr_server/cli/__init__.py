@@ -94,8 +94,8 @@ def serve(config: Config = None, print_config: PrintConfig = False, **flags: str
         return
     if settings.kernel_cache:  # read where the kernels are compiled, which is when they are imported
         os.environ["BAZNASHR_KERNEL_CACHE"] = str(settings.kernel_cache)
-    garbage.put_off()  # until calls are answered
     protection = _protection(settings)
+    garbage.put_off()  # until calls are answered
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")  # or each stranger's handshake would be a line that is no JSON
     from baznashr_server import app as server  # noqa: PLC0415 - takes a second, which help need not wait for
     from baznashr_server.rpc.listening import ListenError  # noqa: PLC0415
