@@ -25,8 +25,8 @@ from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, c
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
 from baznashr_server.bulk.mapping import Fields, document_of
 from baznashr_server.bulk.payload import RAW, in_microseconds, is_raw, without_views
-from baznashr_server.engine.validation import check_document, check_letters, check_time
-from baznashr_server.limits import MAX_FIELD_BYTES, MAX_ID_BYTES, MAX_TEXT_BYTES, MAX_TEXT_LETTERS
+from baznashr_server.engine.validation import check_document, check_letters
+from baznashr_server.limits import MAX_TEXT_LETTERS
 
 PIECE = 256
 """Rows handled at once."""
@@ -140,10 +140,7 @@ class Reader:
         document = None
         try:
             document = self.document(record)
-            if is_short(document):
-                check_time(document.published_at)
-            else:
-                check_document(document)
+            check_document(document)
             check_has_letters(document.text)
         except BaznashrError as error:
             where = f"{error.field}: " if error.field else ""
@@ -243,19 +240,6 @@ def _fault_of(raw: bytes, error: ValueError) -> tuple[str, str]:
 
 def _printable(text: str) -> str:
     return text[:256].encode(errors="backslashreplace").decode()
-
-
-def is_short(document: Document) -> bool:
-    """Whether it is plain without encoding anything that nothing is too long, and the id is right.
-
-    The strings hold no lone surrogates: what reads JSON and Parquet refuses them.
-    """
-    return (
-        0 < 4 * len(document.id) <= MAX_ID_BYTES
-        and document.id.isprintable()
-        and 4 * len(document.text) <= MAX_TEXT_BYTES
-        and 4 * max(len(document.title), len(document.source), len(document.url)) <= MAX_FIELD_BYTES
-    )
 
 
 def check_has_letters(text: str) -> None:
