@@ -75,9 +75,22 @@ class Stub(grpc.GenericRpcHandler):
         return sum(asked.method == method for asked in self.asked)
 
 
+WORKERS = 8
+
+
+def _pool(workers: int) -> futures.ThreadPoolExecutor:
+    """Return a pool whose threads are all there: tests count threads, and one made later would look like a client's."""
+    pool = futures.ThreadPoolExecutor(workers)
+    started = threading.Barrier(workers + 1)
+    for _ in range(workers):
+        pool.submit(started.wait)
+    started.wait()
+    return pool
+
+
 def serve(stub, credentials=None):
     """Start a server on a port of its own; return it and its address."""
-    server = grpc.server(futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(_pool(WORKERS), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers((stub,))
     if credentials is None:
         port = server.add_insecure_port("127.0.0.1:0")

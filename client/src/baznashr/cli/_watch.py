@@ -134,12 +134,21 @@ class _Watch:
             force_polling=polling or None,
         )
         print(f"watching {folder}; Ctrl-C ends", file=sys.stderr, flush=True)
+        try:
+            self._follow(notices)
+        except FileNotFoundError:
+            if folder.is_dir():
+                raise
+        raise typer.BadParameter(f"{folder} is gone.")
+
+    def _follow(self, notices: Iterable[Iterable[tuple[Any, str]]]) -> None:
+        """Take files until the folder is gone, which may raise FileNotFoundError where it is looked at just then."""
         next_scan = 0.0
         for changed in notices:
             for _, path in changed:
                 self._arrivals.note(Path(path))
-            if not folder.is_dir():
-                raise typer.BadParameter(f"{folder} is gone.")
+            if not self._arrivals.folder.is_dir():
+                return
             if time.monotonic() >= next_scan:
                 self._arrivals.scan()
                 next_scan = time.monotonic() + _SCAN_SECONDS
