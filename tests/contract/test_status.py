@@ -56,6 +56,25 @@ def test_every_reason_comes_back_as_its_exception(kind, reason):
     assert vars(received) == vars(sent)
 
 
+@pytest.mark.parametrize(
+    ("field", "kind"),
+    [
+        ("document.title", errors.InvalidDocument),
+        ("documents[12].labels", errors.InvalidDocument),
+        ("item.document.source", errors.InvalidDocument),
+        ("page_size", errors.InvalidArgument),
+        ("document_id", errors.InvalidArgument),
+        ("override.target_id", errors.InvalidArgument),
+        ("", errors.InvalidArgument),
+    ],
+)
+def test_only_a_document_is_an_invalid_one(field, kind):
+    """A field that is wrong makes an InvalidDocument where it is a document's, and nowhere else."""
+    sent = kind("The field is wrong.", reason="INVALID_FIELD", field=field)
+    code, message, trailers = status.trailers_from_error(sent)
+    assert type(status.error_from_trailers(code, message, dict(trailers)[status.DETAILS_KEY])) is kind
+
+
 def test_the_details_are_those_of_google_rpc():
     """A client that knows google.rpc and nothing of ours reads the status and all its details."""
     sent = errors.Unavailable(

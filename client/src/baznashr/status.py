@@ -5,6 +5,7 @@ The server builds with it and the client reads with it, so both agree. It does n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -87,6 +88,10 @@ REASONS: Mapping[str, type[errors.BaznashrError]] = MappingProxyType(
     }
 )
 
+# Reasons of those that other fields of a request have too, which are no document's.
+_OF_ANY_FIELD = frozenset({"INVALID_FIELD"})
+_IN_A_DOCUMENT = re.compile(r"(^|\.)documents?(\[\d+\])?(\.|$)")
+
 _UNFORESEEN = "The service failed on this call; its log says why."
 
 
@@ -127,7 +132,8 @@ def error_from_status(status: Status) -> errors.BaznashrError:
     field = bad_request.field_violations[0].field if bad_request.field_violations else ""
     if info.domain != DOMAIN:
         return _error_from_grpc(code, status.message)
-    kind = REASONS.get(info.reason) or _BY_CODE.get(code, errors.InternalError)
+    kind = None if info.reason in _OF_ANY_FIELD and not _IN_A_DOCUMENT.search(field) else REASONS.get(info.reason)
+    kind = kind or _BY_CODE.get(code, errors.InternalError)
     return kind(status.message, reason=info.reason, field=field, metadata=info.metadata)
 
 
