@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged
+from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged, StoreError
 from baznashr_server.profile import FA_1
 from baznashr_server.store.folder import DATABASE, DataFolder
 from baznashr_server.store.rows import DocumentRow
@@ -94,6 +95,19 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(folder: DataFolder
     with pytest.raises(StoreDamaged, match="cannot be read"):
         Store(folder, FA_1)
     assert folder.database.read_bytes() == before
+
+
+def test_a_disk_without_room_is_no_damage(folder: DataFolder) -> None:
+    """Where a store cannot be made, the error names file and cause and does not call it damaged; later it is made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(StoreError, match=rf"{DATABASE} cannot be opened \(SQLITE_") as refused:
+            Store(folder, FA_1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (type(refused.value), refused.value.reason) == (StoreError, "DATA_FOLDER_UNUSABLE")
+    assert fill(folder) == list(read(folder))
 
 
 def test_a_later_format_is_refused(folder: DataFolder) -> None:

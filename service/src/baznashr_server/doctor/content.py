@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from baznashr.errors import BaznashrError, StoreDamaged
+from baznashr.errors import FormatMismatch, ProfileMismatch, StoreError
 from baznashr_server.doctor.findings import Finding, Findings, broken, duration, note, ok, warning
 from baznashr_server.engine.tables import FOLDER
 from baznashr_server.limits import MIN_SNAPSHOT_DOCUMENTS
@@ -37,12 +37,12 @@ def examine(data: Path) -> Findings:
             yield from _clock(connection)
             yield from _content(connection)
             yield from _snapshots(connection, data, profile)
-    except StoreDamaged as error:
+    except (FormatMismatch, ProfileMismatch) as error:
+        yield broken("format", error.message, _RENEW if "profile" in error.message else _OTHER_RELEASE)
+    except StoreError as error:
         yield _unreadable(data, error.message)
     except apsw.Error as error:
         yield _unreadable(data, str(error))
-    except BaznashrError as error:  # another format or profile
-        yield broken("format", error.message, _RENEW if "profile" in error.message else _OTHER_RELEASE)
 
 
 _OTHER_RELEASE = "open it with the release that wrote it, or restore a backup made for this one"

@@ -10,13 +10,13 @@ from weakref import WeakSet
 
 import apsw
 
-from baznashr.errors import StoreDamaged, Unavailable
+from baznashr.errors import StoreDamaged, StoreError, Unavailable
 from baznashr_server import failpoints
 from baznashr_server.profile import Profile
 from baznashr_server.store import renewal
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import ClusterRow, DocumentRow
-from baznashr_server.store.schema import DAMAGE, code_of, connect, prepare
+from baznashr_server.store.schema import DAMAGE, code_of, connect, prepare, unusable
 
 DOCUMENT_COLUMNS = ", ".join(DocumentRow._fields)
 _INSERT_DOCUMENT = f"INSERT INTO documents({DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(DocumentRow._fields) - 1)})"
@@ -33,7 +33,11 @@ class Database:
     """
 
     def __init__(self, folder: DataFolder, *profiles: Profile) -> None:
-        """Open the store, which is under one of *profiles*; a new one comes under the first."""
+        """Open the store, which is under one of *profiles*; a new one comes under the first.
+
+        Raises:
+            StoreError: As `schema.connect` and `schema.prepare` do.
+        """
         self._path = folder.database
         self.damage: str | None = None
         """The first damage that a read has met."""
@@ -43,12 +47,13 @@ class Database:
             " coalesce((SELECT max(cluster) FROM clusters), 0))"
         )
         try:
-            with self._naming_damage("the header"):
-                self.profile = prepare(self._writer, *profiles)
-                renewal.settle(self._writer)
-                self._last_row = int(self._writer.execute(used).get or 0)
-        except BaseException:
+            self.profile = prepare(self._writer, *profiles)
+            renewal.settle(self._writer)
+            self._last_row = int(self._writer.execute(used).get or 0)
+        except BaseException as error:
             self._writer.close()
+            if isinstance(error, apsw.Error):
+                raise unusable(self._path, error) from error
             raise
         self.log_is_to_be_erased = False
         """Whether the log may still hold what was deleted."""
@@ -146,7 +151,9 @@ class Database:
         if connection is None:
             try:
                 connection = self._local.connection = connect(self._path, writable=False)
-            except apsw.CantOpenError as error:
+            except StoreDamaged:
+                raise
+            except StoreError as error:
                 raise Unavailable("No file can be opened to read from the store.", reason="OVERLOADED") from error
             with self._readers_lock:
                 self._readers.add(connection)

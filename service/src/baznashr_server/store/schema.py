@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import apsw.sqlite_extra
 
-from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged
+from baznashr.errors import FormatMismatch, ProfileMismatch, StoreDamaged, StoreError
 from baznashr_server.profile import Profile
 
 FORMAT = 1
@@ -135,11 +135,19 @@ def is_damage(error: apsw.Error) -> bool:
     return isinstance(error, (apsw.CorruptError, apsw.NotADBError)) or code_of(error) in _UNREADABLE
 
 
+def unusable(path: Path, error: apsw.Error) -> StoreError:
+    """Return what to raise where a database cannot be opened: for damage, a full disk, or a file that is another's."""
+    if is_damage(error):
+        return StoreDamaged(f"{path} cannot be read ({code_of(error)})")
+    return StoreError(f"{path} cannot be opened ({describe(error)})", reason="DATA_FOLDER_UNUSABLE")
+
+
 def connect(path: Path, *, writable: bool) -> apsw.Connection:
     """Open one connection with the store's settings; the writer's commits wait for fsync (`synchronous=FULL`).
 
     Raises:
         StoreDamaged: SQLite cannot read the file.
+        StoreError: It cannot be opened, or nothing can be written to it.
     """
     _register_checksums()
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
@@ -154,8 +162,8 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
             connection.execute("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON")
             connection.execute(f"PRAGMA journal_size_limit={JOURNAL_KIB * 1024}")
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")
-    except DAMAGE as error:
-        raise StoreDamaged(f"{path} cannot be read ({code_of(error)})") from error
+    except apsw.Error as error:
+        raise unusable(path, error) from error
     return connection
 
 
