@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from baznashr_server.text.canonical import code_points
 from baznashr_server.text.number_words import MONTH_NAMES, vocabulary
-from baznashr_server.text.numbers import KINDS, as_decimal, number_arrays, read_numbers
+from baznashr_server.text.numbers import KINDS, number_arrays
+from tests.text.reading import as_decimal, read_numbers
 
 ONES = ["", *"یک دو سه چهار پنج شش هفت هشت نه ده یازده دوازده سیزده چهارده پانزده شانزده هفده هجده نوزده".split()]  # noqa: SIM905
 TENS = "  بیست سی چهل پنجاه شصت هفتاد هشتاد نود".split(" ")  # noqa: SIM905

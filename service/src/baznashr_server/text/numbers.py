@@ -21,35 +21,18 @@ an ordinal; `۱۲٫۵۰۰` is a decimal; two to five before «شنبه» always 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baznashr_server.kernel import kernel
-from baznashr_server.text.canonical import U32, code_points
-from baznashr_server.text.number_kernel import EXPONENT_BIAS, EXPONENT_BITS, MONTH_KIND, WEEKDAY_KIND, scan_numbers
-from baznashr_server.text.number_words import MONTH_NAMES, vocabulary
+from baznashr_server.text.canonical import U32
+from baznashr_server.text.number_kernel import scan_numbers
+from baznashr_server.text.number_words import vocabulary
 
-Kind = Literal["number", "ordinal", "weekday", "month"]
-KINDS: tuple[Kind, ...] = ("number", "ordinal", "weekday", "month")
+KINDS = ("number", "ordinal", "weekday", "month")
 """In the order of the codes that `number_arrays` gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number, ordinal, weekday or month in a text."""
-
-    kind: Kind
-    value: str
-    """The same for every way to write it: a plain decimal such as "23400" or "3.5" (beyond 17 digits "#" and a hash),
-    a weekday "0" (شنبه) to "6" (جمعه), or the month's name in Latin letters."""
-    start: int
-    """In code points of the text."""
-    end: int
-    """Exclusive."""
 
 
 class PlacedNumbers(NamedTuple):
@@ -72,7 +55,7 @@ def number_arrays(
 
     Kinds are positions in `KINDS`. Two values of one kind are equal where the numbers are; a number and an ordinal of
     the same size have the same value. Values of numbers are a mantissa without trailing zeros and a decimal exponent
-    packed together (`as_decimal` unpacks them), so they do not sort by size; negative ones are hashes of long runs.
+    of `EXPONENT_BITS` packed together, so they do not sort by size; negative ones are hashes of long runs.
     """
     arrays: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint32]]
     arrays = scan_numbers(codes, *vocabulary())
@@ -100,29 +83,3 @@ def placed_numbers(codes: U32, offsets: U32) -> PlacedNumbers:
         offsets: uint32[m], ascending: the place of each letter in *codes*.
     """
     return PlacedNumbers(*_scan_and_place(codes, offsets, *vocabulary()))
-
-
-def as_decimal(value: int) -> Decimal | None:
-    """Return the size behind a number's or ordinal's value, None for a run of digits too long to hold."""
-    if value < 0:
-        return None
-    mantissa, exponent = value >> EXPONENT_BITS, (value & ((1 << EXPONENT_BITS) - 1)) - EXPONENT_BIAS
-    return Decimal(mantissa).scaleb(exponent)
-
-
-def _describe(kind: int, value: int) -> str:
-    if kind == WEEKDAY_KIND:
-        return str(value)
-    if kind == MONTH_KIND:
-        return MONTH_NAMES[value]
-    size = as_decimal(value)
-    return f"#{-value:x}" if size is None else f"{size:f}"
-
-
-def read_numbers(text: str) -> tuple[Number, ...]:
-    """Return all numbers in *text*, in order. Total: any `str` may be read, lone surrogates included."""
-    columns = (array.tolist() for array in number_arrays(code_points(text)))
-    return tuple(
-        Number(KINDS[kind], _describe(kind, value), start, end)
-        for kind, value, start, end in zip(*columns, strict=True)
-    )
