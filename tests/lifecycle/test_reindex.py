@@ -164,6 +164,23 @@ def test_a_live_store_serves_the_old_profile_until_the_next_start(sound: Path) -
         assert engine.check(CONTENT[39].text).verdict is not Verdict.EXACT
 
 
+def test_on_the_way_to_an_unknown_profile_it_stays_as_it_is(sound: Path) -> None:
+    """What a later release has made for its profile is not taken for this one's, and is let go of by reindex."""
+    before = signatures(sound)
+    with closing(connect(sound / "baznashr.sqlite3", writable=True)) as connection:
+        connection.execute("INSERT INTO progress VALUES('reindex to fa-9', 1)")
+        connection.execute("INSERT INTO renewed SELECT row, zeroblob(512), x'' FROM documents LIMIT 5")
+    with Engine.open(sound) as engine:
+        assert engine.operations.profile.name == "fa-1"
+    assert signatures(sound) == before
+    reindex(sound, "fa-1")
+    assert signatures(sound) == before
+    with closing(connect(sound / "baznashr.sqlite3", writable=False)) as connection:
+        left = "SELECT (SELECT count(*) FROM renewed) + (SELECT count(*) FROM progress WHERE task LIKE 'reindex to %')"
+        assert connection.execute(left).get == 0
+    check_under(sound, "fa-1")
+
+
 def test_a_live_store_keeps_its_profile_where_a_text_is_missing(sound: Path) -> None:
     """Refused at once with the count; with texts missing later, it stays under the old profile until they are gone."""
     with Engine.open(sound, profile="fa-1b") as engine:

@@ -23,15 +23,20 @@ Made = tuple[int, bytes, bytes]
 """Row, signature, passages."""
 
 
-def target(connection: apsw.Connection) -> Profile | None:
-    """Return the profile that the store is on its way to."""
+def _target_name(connection: apsw.Connection) -> str | None:
     task = connection.execute("SELECT task FROM progress WHERE task GLOB ?", (f"{_TASK}*",)).get
-    return None if task is None else PROFILE_OF.get(str(task).removeprefix(_TASK))
+    return None if task is None else str(task).removeprefix(_TASK)
+
+
+def target(connection: apsw.Connection) -> Profile | None:
+    """Return the profile that the store is on its way to; None also for one that this release does not know."""
+    name = _target_name(connection)
+    return None if name is None else PROFILE_OF.get(name)
 
 
 def aim(connection: apsw.Connection, profile: Profile | None) -> None:
     """Set out for a profile, or go on; for another than before, or for None, what was made so far is let go of."""
-    if target(connection) == profile:
+    if _target_name(connection) == (profile and profile.name):
         return
     with connection:
         connection.execute("DELETE FROM progress WHERE task GLOB ?", (f"{_TASK}*",))
@@ -85,7 +90,7 @@ def switch(connection: apsw.Connection) -> Profile | None:
 
 def settle(connection: apsw.Connection, progress: Progress = lambda *_: None) -> None:
     """Move to the documents what was made of them, once the profile was switched; else do nothing."""
-    if target(connection) is not None:
+    if _target_name(connection) is not None:
         return
     total = int(connection.execute("SELECT count(*) FROM renewed").get)
     done = 0
