@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baznashr.types import RepetitionKind, SelfRepetition, Span
+from baznashr_server.judge import repetition as module
 from baznashr_server.judge.may_double import may_double
 from baznashr_server.judge.repetition import MAX_HEADLINE, find_copies, find_repetition, remove_repeats, repeat_kernel
 from baznashr_server.sketch.fingerprint import fingerprint
@@ -157,6 +158,37 @@ def test_a_repeated_paragraph_is_found_where_it_is(seed: int) -> None:
     [span] = answer.spans
     assert letters_of(text[span.start : span.end]) == letters_of(parts[again])
     assert answer.share == len(letters_of(parts[again])) / len(letters_of(text))
+
+
+def test_ends_of_sentences_are_looked_for_near_a_copy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a text without any, each letter is read a few times, not once for each of its copies."""
+    rng = random.Random("edges")
+    parts = ["".join(rng.choices("بپتجچحخدذرزژسشصضطظعغفقکگلمنوهی", k=45)) for _ in range(800)]
+    text = " ".join([*parts, *rng.sample(parts[:400], 400)])
+    pattern, read = module.SENTENCE_END, 0
+
+    class Counting:
+        """The pattern, and how much it was given to read."""
+
+        def search(self, text: str, start: int, end: int) -> object:
+            """Search as it does."""
+            nonlocal read
+            read += end - start
+            return pattern.search(text, start, end)
+
+    monkeypatch.setattr(module, "SENTENCE_END", Counting())
+    assert repetition(text) == SelfRepetition()
+    assert 0 < read < 4 * len(text)
+
+
+def test_empty_lines_cost_no_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two lines of letters there may be any number of them."""
+    asked = []
+    search = np.searchsorted
+    monkeypatch.setattr(np, "searchsorted", lambda *args: asked.append(1) or search(*args))
+    answer = repetition("عنوان خبر امروز تهران بزرگ\n" * 2 + "\n" * 100_000 + "متن")
+    assert answer.kinds == (HEADLINE,)
+    assert len(asked) < 100
 
 
 def test_a_headline_on_two_lines_is_found() -> None:

@@ -77,10 +77,6 @@ class Body:
         """Let go of what only a text that is being judged needs, and which takes more room than all else."""
         self.__dict__.pop("table", None)
 
-    def position(self, letter: int) -> int:
-        """Return where a letter came from, in code points of the text."""
-        return int(self.offsets[letter])
-
 
 @kernel
 def _own_letters(codes, copies, table, phrases):  # type: ignore[no-untyped-def]

@@ -11,6 +11,8 @@ from baznashr_server.kernel import kernel
 from baznashr_server.text.canonical import CanonicalTexts
 
 NEWLINE = np.uint32(10)
+LOOKED_AT = 2 * MIN_HEADLINE
+"""Letters of a title that are looked for: time is then linear in the text, and few hold so many twice by chance."""
 
 
 @kernel
@@ -40,14 +42,15 @@ def _doubles_a_line(codes, letters, offsets):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _holds_twice(letters, title):  # type: ignore[no-untyped-def]
-    """Whether *title* stands in *letters* twice."""
+def _may_hold_twice(letters, title):  # type: ignore[no-untyped-def]
+    """Whether *title*, as far as it is looked at, stands in *letters* twice."""
     found = 0
     if title.size < MIN_HEADLINE:
         return False
+    size = min(title.size, LOOKED_AT)
     for i in range(letters.size - title.size + 1):
         if letters[i] == title[0] and letters[i + 1] == title[1]:
-            found += same_letters(letters, i + 2, title, 2, title.size - 2)
+            found += same_letters(letters, i + 2, title, 2, size - 2)
         if found > 1:
             return True
     return False
@@ -61,7 +64,7 @@ def _may_double(codes, code_starts, letters, offsets, starts, sizes, titles, tit
         own = letters[begin:end]
         title = titles[title_starts[t] : title_starts[t] + title_sizes[t]]
         text = codes[code_starts[t] : code_starts[t + 1]]
-        found[t] = _doubles_a_line(text, own, offsets[begin:end]) or _holds_twice(own, title)
+        found[t] = _doubles_a_line(text, own, offsets[begin:end]) or _may_hold_twice(own, title)
     return found
 
 

@@ -44,8 +44,8 @@ MAX_HEADLINE = 120
 """Letters; of 10,000 real headlines one in a thousand is longer. A longer line that comes twice is a paragraph."""
 HEAD_LINES = 15
 """Lines at the top among which a headline may stand below a site's own lines."""
-SENTENCE_END = re.compile(r"[.!?؟؛…»*]\s|\n\s*\n|[.!?؟؛…»*]$")
-"""Where a sentence or paragraph ends. A bare newline does not count: many sources wrap their lines."""
+SENTENCE_END = re.compile(r"[.!?؟؛…»*]\s|\n\s*\n")
+"""Where a sentence or paragraph ends before more. A bare newline does not count: many sources wrap their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +136,7 @@ def _ends_near(text: str, offsets: NDArray[np.uint32], edge: int, tolerance: flo
     first, last = math.ceil(edge - tolerance), math.floor(edge + tolerance)
     if first <= 0 or last >= offsets.size:
         return True
-    end = SENTENCE_END.search(text, int(offsets[first - 1]) + 1)
-    return end is not None and end.end() <= offsets[last]
+    return SENTENCE_END.search(text, int(offsets[first - 1]) + 1, int(offsets[last])) is not None
 
 
 def _is_paragraph(copy: Copy, text: str, offsets: NDArray[np.uint32]) -> bool:
@@ -154,7 +153,8 @@ def _first_lines(text: str, offsets: NDArray[np.uint32]) -> list[int]:
         position = int(np.searchsorted(offsets, np.uint32(at)))
         if position != starts[-1]:
             starts.append(position)
-        at = text.find("\n", at + 1)
+        # Newlines before the next letter start the same line: there may be a million of them.
+        at = text.find("\n", int(offsets[position])) if position < offsets.size else -1
     if at < 0 and starts[-1] != offsets.size:
         starts.append(int(offsets.size))
     return starts
