@@ -18,6 +18,7 @@ from baznashr.v1 import corpus_service_pb2 as corpus_pb
 from baznashr.v1 import ingest_service_pb2 as ingest_pb
 from baznashr.v1.document_pb2 import Document
 from baznashr_server.rpc.methods import ADMIN_SERVICE, SERVICES
+from tests.lifecycle.content import wait_until
 from tests.support.server import (
     DEADLINE_SECONDS,
     NOT_SERVING,
@@ -25,6 +26,7 @@ from tests.support.server import (
     Stubs,
     command,
     environment,
+    launched,
     read_refusal,
     refusal,
     serving,
@@ -53,6 +55,19 @@ def run_to_its_end(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 def watch(stubs: Stubs, service: str = "") -> Iterator[int]:
     for answer in stubs.health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=DEADLINE_SECONDS):
         yield answer.status
+
+
+def test_a_server_that_is_stopped_while_it_starts_is_never_ready(tmp_path: Path) -> None:
+    """At SIGTERM before it is ready it ends, never says that it were, and leaves a folder that the next one takes."""
+    with launched(tmp_path / "data") as server:
+        wait_until(lambda: "listening" in server.log_text())
+        server.signal()
+        assert server.process.wait(DEADLINE_SECONDS) == 0
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == ""
+        assert [line["event"] for line in server.events()][-2:] == ["stopping", "stopped"]
+    with serving(tmp_path / "data") as server, Stubs(server.listen) as stubs:
+        ingest(stubs, 1)
 
 
 def test_stopping_is_said_first_and_ends_watches(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from tempfile import TemporaryDirectory
 
 import structlog
@@ -107,11 +108,12 @@ async def _serve(
     engine: Engine | None = None
     last = ExitStack()
     try:
-        engine = await asyncio.to_thread(_open, settings, metrics)
-        last.enter_context(_exported(engine, settings, metrics.registry))
-        garbage.spare()
-        server.serve(engine)
-        announce(" ".join(["ready", *(f"{name}={address}" for name, address in addresses.items())]))
+        engine = await asyncio.to_thread(_open, settings, metrics, stopped.is_set)
+        if not stopped.is_set():
+            last.enter_context(_exported(engine, settings, metrics.registry))
+            garbage.spare()
+            server.serve(engine)
+            announce(" ".join(["ready", *(f"{name}={address}" for name, address in addresses.items())]))
         await stopped.wait()
         log.info("stopping", drain_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
     finally:
@@ -152,26 +154,38 @@ def _exported(engine: Engine, settings: Settings, registry: CollectorRegistry) -
         census.stop()
 
 
-def warm_up() -> None:
+def warm_up(is_enough: Callable[[], bool] = lambda: False) -> None:
     """Make the kernels ready, by the work they are for in a folder that is thrown away.
 
     Without it the first callers would wait seconds, minutes where nothing is cached, for the compiler.
+
+    Args:
+        is_enough: Asked between two pieces of it, whether to leave it at that.
     """
     edited = Document(id="edited", text=_SAMPLE.replace("۱۲ هزار", "۱۵ هزار"), title="گشایش پل")
+    documents = (
+        Document(id="first", text=_SAMPLE, title="پل تازه شهر"),
+        edited,
+        Document(id="led", text=f"{_LEAD} {_SAMPLE[len(_SAMPLE) // 2 :]}", title="سیل در دشت"),
+        Document(id="doubled", text=f"{_SAMPLE}\n\n{_SAMPLE}", title="گشایش پل"),
+        Document(id="long", text=" ".join(map(str, range(60_000)))),  # fills the first tables; they grow
+    )
     with TemporaryDirectory(prefix="baznashr-") as folder, Engine.open(folder) as engine:
-        engine.ingest(Document(id="first", text=_SAMPLE, title="پل تازه شهر"))
-        engine.ingest(edited)
-        engine.ingest(Document(id="led", text=f"{_LEAD} {_SAMPLE[len(_SAMPLE) // 2 :]}", title="سیل در دشت"))
-        engine.ingest(Document(id="doubled", text=f"{_SAMPLE}\n\n{_SAMPLE}", title="گشایش پل"))
-        engine.ingest(Document(id="long", text=" ".join(map(str, range(60_000)))))  # fills the first tables; they grow
-        engine.check(edited.text)
-        engine.compare(_SAMPLE, edited.text)
-        engine.delete("first")
-        engine.list_boilerplate()
+        pieces: list[Callable[[], object]] = [
+            *(partial(engine.ingest, document) for document in documents),
+            partial(engine.check, edited.text),
+            partial(engine.compare, _SAMPLE, edited.text),
+            partial(engine.delete, "first"),
+            engine.list_boilerplate,
+        ]
+        for piece in pieces:
+            if is_enough():
+                return
+            piece()
 
 
-def _open(settings: Settings, metrics: Metrics) -> Engine:
-    """Open the engine, with its tables filled and its kernels ready."""
+def _open(settings: Settings, metrics: Metrics, is_stopped: Callable[[], bool]) -> Engine:
+    """Open the engine, with its tables filled and, unless the server is stopped meanwhile, its kernels ready."""
     begun = time.perf_counter()
     engine = Engine.open(
         settings.data,
@@ -185,7 +199,7 @@ def _open(settings: Settings, metrics: Metrics) -> Engine:
     metrics.tell_profile(engine.profile)
     metrics.start_seconds.labels("recovery").set(opened - begun)
     try:
-        warm_up()
+        warm_up(is_stopped)
         metrics.start_seconds.labels("warm_up").set(time.perf_counter() - opened)
     except (OSError, StoreError) as error:  # such as no folder for temporary files: slow at first is better than never
         log.warning("not warmed up", reason=str(error))
