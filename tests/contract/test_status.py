@@ -97,6 +97,16 @@ def test_the_details_are_those_of_google_rpc():
     assert dict(trailers)[status.PUSHBACK_KEY] == "1250"
 
 
+def test_a_long_pause_is_left_to_the_caller():
+    """Where gRPC would wait too long it is told, by a negative pushback, not to try again; the caller sees how long."""
+    for pause, pushback in (("2000", "2000"), ("2001", "-1"), ("60000", "-1"), ("-1", "-1")):
+        sent = errors.Unavailable("Later.", reason="OVERLOADED", metadata={"retry_after_ms": pause})
+        code, message, trailers = status.trailers_from_error(sent)
+        assert dict(trailers)[status.PUSHBACK_KEY] == pushback
+        received = status.error_from_trailers(code, message, dict(trailers)[status.DETAILS_KEY])
+        assert received.metadata["retry_after_ms"] == pause
+
+
 @pytest.mark.parametrize(
     "error",
     [ValueError("/etc/secret"), errors.StoreDamaged("/var/lib/page 7"), errors.BaznashrError("naked"), KeyError("x")],

@@ -6,6 +6,8 @@ from random import Random
 import grpc
 import pytest
 
+from baznashr import Client
+from baznashr.errors import Unavailable
 from baznashr.types import Document
 from baznashr.v1 import check_service_pb2 as check_pb
 from baznashr.v1 import ingest_service_pb2 as pb
@@ -26,6 +28,9 @@ def test_documents_are_refused_above_the_ceiling(tmp_path: Path) -> None:
             with pytest.raises(grpc.RpcError) as refused:
                 call()
             assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+        with Client(server.listen, timeout=4) as client, pytest.raises(Unavailable) as said:
+            client.ingest(Document("a", article(Random(1))))
+        assert said.value.metadata["cause"] == "memory"
         items = iter([pb.StreamIngestDocumentsRequest(document=message)])
         *_, last = stubs.ingest.StreamIngestDocuments(items)
         assert last.item.error.code == grpc.StatusCode.UNAVAILABLE.value[0]

@@ -20,6 +20,9 @@ from baznashr.v1.status_pb2 import BadRequest, ErrorInfo, RetryInfo, Status
 DOMAIN = "baznashr"
 DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
+LONGEST_PUSHBACK_MS = 2000
+"""A longer pause is the caller's to make: gRPC would sleep through the deadline, and the reason would be lost."""
+_DO_NOT_RETRY = -1
 RETRY_AFTER_MS = "retry_after_ms"
 """An error whose metadata hold this asks the caller to wait that many milliseconds before the next attempt."""
 
@@ -118,7 +121,8 @@ def trailers_from_error(error: BaseException) -> tuple[str, str, tuple[tuple[str
     status = status_from_error(error)
     trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
     if isinstance(error, errors.BaznashrError) and RETRY_AFTER_MS in error.metadata:
-        trailers.append((PUSHBACK_KEY, error.metadata[RETRY_AFTER_MS]))
+        pause = int(error.metadata[RETRY_AFTER_MS])
+        trailers.append((PUSHBACK_KEY, str(pause if pause <= LONGEST_PUSHBACK_MS else _DO_NOT_RETRY)))
     return CODE_NAMES[status.code], status.message, tuple(trailers)
 
 
