@@ -43,7 +43,10 @@ def test_a_failed_write_turns_ingest_off_and_leaves_checks_on(tmp_path: Path) ->
         assert stubs.is_serving(CHECK_SERVICE)
         assert stubs.is_serving()
         assert server.metric("baznashr_read_only") == 1
-        assert stubs.admin.GetServerStatus(admin_pb.GetServerStatusRequest()).status.read_only_reason
+        why = stubs.admin.GetServerStatus(admin_pb.GetServerStatusRequest()).status.read_only_reason
+        assert why
+        (line,) = [line for line in server.events() if line["level"] == "error"]
+        assert why in line["event"]
         item = check_pb.CheckItem(text=TEXT)
         checked = stubs.check.CheckText(check_pb.CheckTextRequest(item=item)).judgement
         assert judgement_from_message(checked).verdict is Verdict.EXACT

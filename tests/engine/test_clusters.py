@@ -160,6 +160,18 @@ def test_an_editor_may_say_that_one_repeats_nothing(shelf: Shelf) -> None:
     assert (judgement.canonical_id, judgement.related_cluster_id) == (None, "a")
 
 
+def test_a_repeat_of_a_member_joins_its_cluster_again(shelf: Shelf) -> None:
+    """A document that an editor called a repeat of a member is in that one's cluster after it is judged again, too."""
+    shelf.put(STORY, "a")
+    shelf.put(EDITED, "b")
+    shelf.put(OTHER, "x")
+    shelf.override("x", REPEAT_OF, "b")
+    again = shelf.put(OTHER + " " + text(("end", 30)), "x", replace=True)
+    assert (again.reason, again.canonical_id) == ("OVERRIDE", "a")
+    assert [match.document_id for match in again.matches] == ["b"]
+    assert shelf.members("x") == ["a", "b", "x"]
+
+
 def test_an_editor_may_part_one_from_another_only(shelf: Shelf) -> None:
     """«Not a repeat of X» leaves the document in a cluster that is not X's."""
     shelf.put(STORY, "a")
@@ -171,12 +183,25 @@ def test_an_editor_may_part_one_from_another_only(shelf: Shelf) -> None:
     assert shelf.members("b") == ["b"]
 
 
+def test_parted_from_what_is_gone_it_repeats_what_it_repeats(shelf: Shelf) -> None:
+    """«Not a repeat of X» says nothing more once X is deleted."""
+    shelf.put(STORY, "a")
+    shelf.put(OTHER, "x")
+    shelf.put(EDITED, "b")
+    shelf.override("b", NOT_REPEAT, "x")
+    shelf.delete("x")
+    again = shelf.put(EDITED + " " + text(("end", 30)), "b", replace=True)
+    assert (again.verdict, again.canonical_id) == (Verdict.NEAR_DUPLICATE, "a")
+
+
 def test_an_editor_may_pin_the_canonical(shelf: Shelf) -> None:
     """Whatever its time, until it is deleted; then the earliest takes over."""
     shelf.put(STORY, "a", published_at=NOON)
     shelf.put(EDITED, "b", published_at=NOON + HOUR)
     shelf.override("b", PIN)
     assert shelf.put(STORY, "early", published_at=NOON - HOUR).canonical_id == "b"
+    assert shelf.cluster("a").canonical_id == "b"
+    shelf.put(EDITED + " " + text(("end", 30)), "b", replace=True, published_at=NOON + HOUR)
     assert shelf.cluster("a").canonical_id == "b"
     shelf.delete("b")
     assert shelf.cluster("a").canonical_id == "early"
@@ -259,6 +284,23 @@ def test_repeats_outlive_their_original_in_the_window(new_shelf: NewShelf) -> No
     assert [match.document_id for match in late.matches] == ["repeat"]
     shelf.delete("repeat")
     assert shelf.check(EDITED).canonical_id == "late"
+
+
+@pytest.mark.parametrize("index_policy", IndexPolicy)
+@pytest.mark.parametrize("replaces", [False, True])
+def test_the_newest_copy_left_is_found_in_the_window(
+    new_shelf: NewShelf, index_policy: IndexPolicy, replaces: bool
+) -> None:
+    """Where the newest of three copies goes, the second is found for as long as it is in the window."""
+    shelf = new_shelf(window_days=10, policy=Policy(index_policy=index_policy))
+    for day, name in ((0, "a"), (5, "b"), (6, "c")):
+        shelf.put(STORY, name, published_at=NOON + timedelta(days=day))
+    if replaces:
+        shelf.put(OTHER, "c", replace=True, published_at=NOON + timedelta(days=6))
+    else:
+        shelf.delete("c")
+    later = shelf.put(STORY, "d", published_at=NOON + timedelta(days=12))
+    assert (later.verdict, later.canonical_id) == (Verdict.EXACT, "b")
 
 
 def test_what_an_editor_calls_a_repeat_is_found_by_its_own_text(new_shelf: NewShelf) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baznashr.errors import CorpusNotFound, InvalidArgument
+from baznashr.errors import CorpusNotFound, InvalidArgument, Unavailable
 from baznashr.types import Document, Override, OverrideKind, Policy, Thresholds
 from baznashr_server import limits
 from baznashr_server.engine import Engine
@@ -24,6 +24,24 @@ SENTENCE = re.compile(r"(The|A) [a-z].*\.", re.DOTALL)
 def document(**fields: Any) -> Document:
     """Return a good document but for what is given."""
     return Document(**{"id": "a", "text": TEXT, **fields})
+
+
+def test_a_closed_engine_says_so(tmp_path: Path) -> None:
+    """Whatever is asked of it."""
+    engine = Engine.open(tmp_path / "data")
+    engine.ingest(document())
+    engine.close()
+    calls: list[Callable[[], object]] = [
+        lambda: engine.check(TEXT),
+        lambda: engine.get("a"),
+        lambda: engine.list_cluster("a"),
+        lambda: engine.ingest(document(id="b")),
+        lambda: engine.delete("a"),
+    ]
+    for call in calls:
+        with pytest.raises(Unavailable) as refused:
+            call()
+        assert refused.value.reason == "SHUTTING_DOWN"
 
 
 REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {

@@ -97,6 +97,17 @@ def test_differences_are_what_the_policy_would_answer(engine: Engine, observer: 
     assert observer.differed == expected
 
 
+def test_an_equal_policy_differs_in_nothing(engine: Engine, observer: Counts) -> None:
+    """Under the corpus's own policy all is judged as by it, equal captions of other titles too."""
+    engine.create_corpus("twice", policy=Policy(), shadow_policy=Policy())
+    titles = "بازار بزرگ شهر", "فوتبال بانوان"
+    captions = [Document(title, "گزارش تصویری از دیدار امروز", title=title) for title in titles]
+    for document in [*captions, *articles()]:
+        engine.ingest(document, "twice")
+    assert engine.shadow_differences("twice") == ()
+    assert not observer.differed
+
+
 def test_what_counts_as_repeated_may_differ_alone(engine: Engine, observer: Counts) -> None:
     """Policies that disagree only in the verdicts that count as repeated differ in those, the newest first."""
     engine.update_corpus("default", shadow_policy=ONLY_EXACT)

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.rpc.memory import held_bytes
 from baznashr_server.store import snapshots
 from tests.lifecycle.content import LONG_AGO, documents, ingest, live, wait_until
+from tests.support.texts import article
 
 COUNT = 400
 
@@ -189,6 +191,27 @@ def test_snapshots_are_taken_while_serving(tmp_path: Path) -> None:
         wait_until(lambda: path.stat().st_mtime_ns > written)
         engine.check(content[0].text)
     assert open_index(tmp_path / "data")[1]
+
+
+def test_a_busy_corpus_gets_its_snapshots_beside_a_quiet_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one whose snapshot is the oldest comes first, however lately another was used."""
+    monkeypatch.setattr(tables, "LEAST_REST", 0)
+    content = documents(Random("busy"), 400)
+    with Engine.open(tmp_path / "data", snapshot_seconds=0.05) as engine:
+        for name in ("busy", "quiet"):
+            engine.create_corpus(name)
+            ingest(engine, content[:60], name)
+        taken: dict[str, set[float]] = {"busy": set(), "quiet": set()}
+
+        def both_are_renewed() -> bool:
+            number = len(taken["busy"]) + len(taken["quiet"])
+            for name in ("quiet", "busy", "busy"):
+                engine.ingest(Document(f"{time.monotonic()}", article(Random(number), 30)), name)
+            for name, times in taken.items():
+                times.add(engine._tables.snapshot_time(engine._corpora[name]))
+            return all(len(times) > 4 for times in taken.values())
+
+        wait_until(both_are_renewed)
 
 
 def test_a_half_written_snapshot_is_swept_away(folder: Path) -> None:

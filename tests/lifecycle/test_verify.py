@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 from baznashr.errors import DataFolderInUse, StoreDamaged, StoreError
-from baznashr.types import Document
+from baznashr.types import Document, IndexPolicy, Policy, Verdict
 from baznashr_server.engine import Engine, tables
+from baznashr_server.engine.upkeep import Upkeep
 from baznashr_server.engine.verify import Report, verify
 from baznashr_server.store import snapshots
 from baznashr_server.store.schema import PAGE_SIZE, connect
-from tests.lifecycle.content import documents, ingest
+from tests.lifecycle.content import NOON, documents, ingest
+from tests.support.texts import article, light_edit
 
 COUNT = 120
 
@@ -177,6 +180,22 @@ def test_a_wrong_snapshot_is_found_and_removed(folder: Path, spoil: Callable[[Pa
     assert verify(folder, repair=True).is_sound
     assert not path.exists()
     assert verify(folder).faults == []
+
+
+def test_a_copy_of_a_repeat_is_no_fault_while_its_original_expires(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where originals alone are indexed, it was found through one that has left the window and is still stored."""
+    monkeypatch.setattr(Upkeep, "due", lambda _: None)
+    body = article(Random("original"), 60)
+    edit = light_edit(Random("edit"), body)
+    with Engine.open(tmp_path / "data") as engine:
+        engine.create_corpus("window", window_days=5, policy=Policy(index_policy=IndexPolicy.ORIGINALS))
+        given = [("original", body, 0), ("repeat", edit, 3), ("copy", edit, 6)]
+        for name, text, days in given:
+            engine.ingest(Document(name, text, published_at=NOON + timedelta(days=days)), "window")
+        assert engine.get("copy", "window").judgement.verdict is Verdict.EXACT
+    assert verify(tmp_path / "data").faults == []
 
 
 def test_an_owned_folder_is_refused(folder: Path) -> None:

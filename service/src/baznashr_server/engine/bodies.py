@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from sys import getsizeof
 from threading import Lock
 
 import numpy as np
@@ -50,7 +51,7 @@ class Stored:
     def memory_bytes(self) -> int:
         """An estimate that counts the body once it is made."""
         made = BYTES_A_LETTER * self.row.letters if "body" in self.__dict__ else 0
-        return ROW_BYTES + len(self.row.text or b"") + made
+        return ROW_BYTES + len(self.row.text or b"") + getsizeof(self.row.judgement) + made
 
 
 def stored_from_row(row: DocumentRow, body: Body | None = None) -> Stored:

@@ -45,6 +45,13 @@ def join(
         store.update_cluster(cluster.cluster, row.row, pinned=False)
 
 
+def pin(store: Store, row: DocumentRow) -> None:
+    """Let a document that an editor pinned be canonical again after it was replaced; a later pin is left alone."""
+    cluster = store.cluster(row.cluster)
+    if cluster is not None and not cluster.pinned:
+        store.update_cluster(cluster.cluster, row.row, pinned=True)
+
+
 def found(store: Store, row: DocumentRow) -> int:
     """Make a document the centre of a cluster of its own and return the cluster's number."""
     cluster = store.next_row()
@@ -74,7 +81,8 @@ def leave(store: Store, changes: Changes, corpus: LoadedCorpus, row: DocumentRow
         store.delete_cluster(row.cluster)
         return
     if row.indexed:
-        copy = store.copy_in(row.cluster, row.digest, without=row.row)
+        # In a window the newest stays longest, as in `stand_in`.
+        copy = store.copy_in(row.cluster, row.digest, without=row.row, newest=bool(corpus.row.window_days))
         if copy is not None and not corpus.index.holds(copy.row, copy.digest):
             index_as(store, changes, corpus, copy, WITH_BANDS)
     cluster = store.cluster(row.cluster)
@@ -127,12 +135,13 @@ def remove(store: Store, bodies: BodyCache, changes: Changes, corpus: LoadedCorp
     """Delete a document and settle its cluster. The corpus's clock stays where it is, also over a restart."""
     if corpus.newest is not None and min(row.time, row.arrived) >= corpus.newest:
         store.keep_clock(row.corpus, corpus.newest)
-    if corpus.index.holds(row.row, row.digest):
-        changes.remove(corpus, entry_of(row))
     store.delete_document(row.row)
     failpoints.reach("after_delete")
     changes.after_commit += [partial(_count, corpus, -1), partial(bodies.drop, row.row)]
     leave(store, changes, corpus, row)
+    # Once what takes its place is there, for checks to find the one or the other.
+    if corpus.index.holds(row.row, row.digest):
+        changes.remove(corpus, entry_of(row))
 
 
 def _count(corpus: LoadedCorpus, change: int) -> None:
@@ -146,4 +155,4 @@ def index_as(store: Store, changes: Changes, corpus: LoadedCorpus, row: Document
     store.set_indexed(row.row, indexed)
     current = store.document_at(row.row)
     if current is not None and current.indexed:
-        changes.add(corpus, entry_of(current))
+        changes.add(corpus, entry_of(current), visible=store.is_durable(current.row))

@@ -61,6 +61,8 @@ class Finding:
     """None where no text is kept."""
     estimate: float = 0.0
     """Of the similarity, by the signatures; where no text is kept."""
+    same_text: bool = False
+    """Whether both texts are one in canonical form."""
 
     @property
     def row(self) -> TextRow:
@@ -88,7 +90,7 @@ class Finding:
             return self
         if self.pair is None:
             return replace(self, ruling=judge_signatures(self.estimate, thresholds))
-        return replace(self, ruling=self.pair.ruling(thresholds, same_text=False))
+        return replace(self, ruling=self.pair.ruling(thresholds, same_text=self.same_text))
 
     @cached_property
     def match(self) -> Match:
@@ -183,7 +185,7 @@ def ruled(stored: Stored, pair: TextPair | None, prepared: Prepared, thresholds:
     """Return what the rules say of a text and a stored document."""
     same_text = stored.row.digest == prepared.sketch.digest_bytes
     if pair is not None:
-        return Finding(stored, pair.ruling(thresholds, same_text=same_text), pair)
+        return Finding(stored, pair.ruling(thresholds, same_text=same_text), pair, same_text=same_text)
     similarity = signature_similarity(stored.signature, prepared.sketch.signature)
     ruling = Ruling(Verdict.EXACT, SAME_TEXT) if same_text else judge_signatures(similarity, thresholds)
     return Finding(stored, ruling, None, similarity)

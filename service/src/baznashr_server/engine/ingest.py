@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from baznashr.errors import BaznashrError, DocumentIdReused
-from baznashr.types import IndexPolicy, Judgement, Verdict
+from baznashr.types import IndexPolicy, Judgement, OverrideKind, Verdict
 from baznashr_server.engine import clusters
 from baznashr_server.engine.bodies import BodyCache, stored_from_row
 from baznashr_server.engine.corpus import (
@@ -149,6 +149,8 @@ class Ingest:
         if is_late:
             return judgement
         row = self._insert(number, judgement, outcome.cluster, now)
+        if override is not None and override.kind == OverrideKind.PIN_CANONICAL:
+            clusters.pin(self.store, row)
         if judgement.verdict is Verdict.EXACT and not row.indexed:
             row = clusters.stand_in(self.store, changes, corpus, row)
             self.are_outdated = self.are_outdated or bool(row.indexed)

@@ -50,19 +50,23 @@ REPUBLISHED = 0.8
 """Estimated similarity that a republication reaches and another report of the family does not."""
 
 
-def _is_settled(last: Finding, templates: int, following: Candidate) -> bool:
-    """Whether comparing with the *following* candidate, the best that is left, could hardly change the verdict.
+def _is_settled(last: Finding, templates: int, left: Sequence[Candidate]) -> bool:
+    """Whether comparing with the candidates that are *left* could hardly change the verdict.
 
-    So it is once nearly all of the text was found in one stored article; and in the middle of a family of recurring
-    reports, where a republication of one of them would have stood out by its signature.
+    So it is once nearly all of the text was found in one stored article, though not where that has much else and
+    another is as much like the whole; and in the middle of a family of recurring reports, where a republication of one
+    of them would have stood out by its signature.
 
     Args:
         last: What was found last.
         templates: Reports of a family found so far.
     """
-    if last.ruling.verdict in MEMBERSHIP and last.comparison is not None:
-        return last.ruling.verdict is Verdict.EXACT or last.comparison.judged_cover.share >= SETTLED_SHARE
-    return templates >= ENOUGH_TEMPLATES and following.estimate < REPUBLISHED
+    verdict = last.ruling.verdict
+    is_alike = any(candidate.estimate >= REPUBLISHED for candidate in left)
+    if verdict in MEMBERSHIP and last.comparison is not None:
+        is_whole = last.comparison.judged_cover.share >= SETTLED_SHARE
+        return verdict is Verdict.EXACT or (is_whole and not (verdict is Verdict.EXCERPT and is_alike))
+    return templates >= ENOUGH_TEMPLATES and not is_alike
 
 
 class Judge:
@@ -196,7 +200,7 @@ class Judge:
         if found is None:
             return judgement(best.ruling, findings, None, self._canonical(best.row.row)), None
         centre, cluster = found
-        if all(finding.row.row != centre.row.row for finding in findings):
+        if centre.ruling.verdict in MEMBERSHIP and all(finding.row.row != centre.row.row for finding in findings):
             findings = sorted([*findings[: MAX_MATCHES - 1], centre], key=lambda finding: finding.order)
         return judgement(best.ruling, findings, centre.row.id, None), cluster
 
@@ -210,8 +214,8 @@ class Judge:
                 evidence[number] = ruled(known.stored, known.pair, prepared, rules.policy.thresholds)
         rows: set[int] = set()
         templates = 0
-        for candidate in candidates:
-            if findings and _is_settled(findings[-1], templates, candidate):
+        for number, candidate in enumerate(candidates):
+            if findings and _is_settled(findings[-1], templates, candidates[number:]):
                 break
             row: int | None = candidate.row
             if corpus.leads_beyond_window:
@@ -260,7 +264,10 @@ class Judge:
     def _centre(
         self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], evidence: Evidence
     ) -> tuple[Finding, int] | None:
-        """Return the canonical document of the first cluster, by best match, whose canonical the text repeats."""
+        """Return the canonical document of the first cluster, by best match, whose canonical the text repeats.
+
+        Where an editor said what it repeats, it belongs to that one's cluster whatever its canonical document is.
+        """
         seen = set()
         for finding in findings:
             if finding.ruling.verdict not in MEMBERSHIP:
@@ -274,7 +281,8 @@ class Judge:
             canonical = self._find(corpus, prepared, cluster.canonical, evidence)
             if canonical is not None and canonical.row.time < corpus.earliest():
                 return finding, cluster.cluster  # the centre has left the window and is about to be deleted
-            if canonical is not None and canonical.ruling.verdict in MEMBERSHIP:
+            is_said = finding.ruling.reason == OVERRIDDEN
+            if canonical is not None and (is_said or canonical.ruling.verdict in MEMBERSHIP):
                 return canonical, cluster.cluster
         return None
 
@@ -288,6 +296,8 @@ class Judge:
         self, corpus: LoadedCorpus, prepared: Prepared, findings: list[Finding], override: OverrideRow, rules: Rules
     ) -> list[Finding]:
         target = self._store.document(corpus.row.corpus, override.target_id) if override.target_id else None
+        if override.target_id and target is None:  # deleted since
+            return findings
         if override.kind == OverrideKind.NOT_REPEAT:
             return [
                 replace(finding, ruling=Ruling(Verdict.OVERLAP, OVERRIDDEN))

@@ -100,7 +100,7 @@ class Tables:
                 return
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + self._seconds  # where there is no memory for a copy too
-            for corpus in filled:
+            for corpus in sorted(filled, key=lambda corpus: self._current.get(corpus.row.corpus, 0.0)):
                 if corpus.memory_bytes <= MAX_SNAPSHOT_COPY_BYTES and self._begin(corpus, copy=True):
                     return
 

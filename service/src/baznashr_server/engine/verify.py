@@ -209,7 +209,9 @@ def _flag_faults(store: Store, connection: apsw.Connection) -> Iterator[Fault]:
     for corpus in store.corpora():
         # Under another index policy, which the corpus may have had before its first one changed, copies stay out.
         every = corpus.policy_revision == 1 and policy_from_json(corpus.policy).index_policy is IndexPolicy.ALL
-        for row in texts_in_no_table(connection, corpus.corpus, every=every):
+        # In a window that indexes originals, a copy is found through the original until that has expired.
+        beside_heads = every or not corpus.window_days
+        for row in texts_in_no_table(connection, corpus.corpus, every=every, beside_heads=beside_heads):
             sql = "UPDATE documents SET indexed=? WHERE row=?"
             what = "neither it nor another copy of its text is in the tables"
             yield Fault(f"document row {row} of corpus {corpus.name}", what, ((sql, (WITH_BANDS, row)),))

@@ -49,9 +49,10 @@ class Changes:
     after_commit: list[Callable[[], None]] = field(default_factory=list)
     on_undo: list[Callable[[], None]] = field(default_factory=list)
 
-    def add(self, corpus: LoadedCorpus, entry: Entry) -> None:
-        corpus.index.add(entry)
-        self.steps.append(_Step(corpus, entry, added=True, visible=False))
+    def add(self, corpus: LoadedCorpus, entry: Entry, *, visible: bool = False) -> None:
+        """Enter a document; *visible* to checks at once, which is for one that was durable before the transaction."""
+        corpus.index.add(entry, visible=visible)
+        self.steps.append(_Step(corpus, entry, added=True, visible=visible))
 
     def remove(self, corpus: LoadedCorpus, entry: Entry) -> None:
         visible = corpus.index.remove(entry)
@@ -251,7 +252,7 @@ class Writer:
             failpoints.reach("after_commit")
             changes.publish()
         except Exception as error:  # noqa: BLE001 - the tables lag behind the store, which only a restart mends
-            self._failure = f"{type(error).__name__} after a commit"
+            self._turn_read_only(f"{type(error).__name__} after a commit")
             for order in group:
                 order.future.set_exception(_internal(error))
             return
@@ -293,15 +294,20 @@ class Writer:
         """Take everything back. A failed write or fsync leaves the log in doubt: no further write is tried."""
         changes.undo()
         if isinstance(error, apsw.Error | StoreDamaged):
-            self._failure = self._failure or f"{type(error).__name__}: {error}"
+            self._turn_read_only(f"{type(error).__name__}: {error}")
             self._store.keep_log()
         try:
             self._store.rollback()
         except apsw.Error as failure:
-            self._failure = self._failure or f"{type(failure).__name__}: {failure}"
+            self._turn_read_only(f"{type(failure).__name__}: {failure}")
         for order in group:
             # An error of its own for each: what is raised in several threads gathers all their tracebacks.
             order.future.set_exception(_internal(error) if self.read_only_reason is None else self._read_only())
+
+    def _turn_read_only(self, why: str) -> None:
+        if self._failure is None:
+            self._failure = why
+            log.error("the store takes no writes from now on, since one failed: %s", why)
 
     def _read_only(self) -> ReadOnly:
         return ReadOnly(

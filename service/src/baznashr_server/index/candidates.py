@@ -133,22 +133,35 @@ def _rank(banded, shared, columns, signature, bounds):  # type: ignore[no-untype
 
 @kernel
 def _exact(digest_arrays, digest, columns, least_state, earliest):  # type: ignore[no-untyped-def]
-    """Return the slot of the newest document with this digest; -1 for none."""
+    """Return the slots of the documents with this digest, the newest first."""
     state, _, published, _, _, rows, digests = columns
     found = np.empty(count_kernel(digest_arrays, digest[0]), np.int64)
-    best = np.int64(-1)
+    n = 0
     for i in range(find_kernel(digest_arrays, digest[0], found, 0)):
         slot = found[i]
         if state[slot] < least_state or published[slot] < earliest or digests[slot, 1] != digest[1]:
             continue
-        if digests[slot, 0] == digest[0] and (best < 0 or rows[slot] > rows[best]):
-            best = slot
-    return best
+        if digests[slot, 0] == digest[0]:
+            found[n] = slot
+            n += 1
+    return found[:n][np.argsort(-rows[found[:n]])]
+
+
+@kernel
+def _best(slots, estimates, scores, rows, most):  # type: ignore[no-untyped-def]
+    """Return which of *slots* are the best *most*, best first: by score, by estimate, and the oldest before others.
+
+    Scores of texts that hold the whole of another are all 1; where they are equal nothing may depend on where in the
+    tables a document happens to be.
+    """
+    order = np.argsort(rows[slots])
+    order = order[np.argsort(-estimates[order], kind="mergesort")]
+    return order[np.argsort(-scores[order], kind="mergesort")][:most]
 
 
 @kernel
 def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  # type: ignore[no-untyped-def]
-    """Look up n texts: the best *most* documents for each, best first; one of equal text alone where there is one.
+    """Look up n texts: the best *most* documents for each, best first; those of equal text alone where there are any.
 
     Args:
         tables: The arrays of bands, passages and digests.
@@ -180,9 +193,10 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
         own = passages[start : ends[t]]
         bounds = (least_state, letters[t], window[1], source_keys[t])
         exact = _exact(digest_arrays, digests[t], columns, least_state, window[0])
-        if exact >= 0:
-            rows[t, 0], times[t, 0], estimates[t, 0], counts[t, 0] = row[exact], published[exact], 1.0, 0
-            found[t] = 1
+        if exact.size:
+            found[t] = min(most, exact.size)
+            for i in range(found[t]):
+                rows[t, i], times[t, i], estimates[t, i], counts[t, i] = row[exact[i]], published[exact[i]], 1.0, 0
         elif letters[t] >= MIN_LETTERS:
             touched += touch_kernel(passage_arrays, own, 0, own.size)
             touched += touch_kernel(band_arrays, band_keys[t], 0, band_keys.shape[1])
@@ -193,7 +207,7 @@ def lookup_kernel(tables, columns, texts, limits, least_state, window, most):  #
             if n_shared + n_banded:
                 hit = _rank(banded[:n_banded], shared[:n_shared], columns, signatures[t], bounds)
                 slots, estimate, count, scores = hit
-                order = np.argsort(-(scores + 1e-12 * (slots.size - np.arange(slots.size))))[:most]
+                order = _best(slots, estimate, scores, row, most)
                 found[t] = order.size
                 for i in range(order.size):
                     at = order[i]

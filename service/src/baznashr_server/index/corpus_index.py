@@ -341,7 +341,7 @@ class CorpusIndex:
     ) -> tuple[list[list[Candidate]], NDArray[np.bool_]]:
         """Return for each text the best documents that share a band or a passage, best first.
 
-        Where there is one of equal text, it alone, the newest of them. Passages that are boilerplate of the corpus, or
+        Where there are any of equal text, they alone, the newest first. Passages that are boilerplate of the corpus, or
         of the text's source, do not count: the second answer, bool[p], says which of all texts' do.
         """
         with self._settled() if pending else self._lock:

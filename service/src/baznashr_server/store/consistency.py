@@ -76,17 +76,19 @@ def rows_with_strange_flag(connection: apsw.Connection) -> list[int]:
     return _numbers(connection, "SELECT row FROM documents WHERE indexed NOT IN (0, 1, 2)")
 
 
-def texts_in_no_table(connection: apsw.Connection, corpus: int, *, every: bool) -> list[int]:
+def texts_in_no_table(connection: apsw.Connection, corpus: int, *, every: bool, beside_heads: bool) -> list[int]:
     """Return, for each text of which no copy belongs in the tables, the row that came first.
 
     Args:
         every: Look at every text; else only at those that a document was judged EXACT to.
+        beside_heads: Look also at members of clusters that another member's passages lead to.
     """
+    head = "SELECT 1 FROM documents AS head WHERE head.cluster = documents.cluster AND head.indexed = 2"
     sql = (
-        "SELECT min(row) FROM documents WHERE corpus = ? GROUP BY digest"
+        f"SELECT min(row) FROM documents WHERE corpus = ? AND (? OR NOT EXISTS ({head})) GROUP BY digest"  # noqa: S608 - our own names
         " HAVING max(indexed) = 0 AND (? OR max(verdict = 'EXACT'))"
     )
-    return _numbers(connection, sql, (corpus, every))
+    return _numbers(connection, sql, (corpus, beside_heads, every))
 
 
 def _numbers(connection: apsw.Connection, sql: str, values: tuple[int, ...] = ()) -> list[int]:

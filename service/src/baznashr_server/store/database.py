@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from baznashr_server.store import renewal
 from baznashr_server.store.folder import DataFolder
 from baznashr_server.store.rows import ClusterRow, DocumentRow
 from baznashr_server.store.schema import DAMAGE, code_of, connect, prepare, unusable
+
+log = logging.getLogger(__name__)
 
 DOCUMENT_COLUMNS = ", ".join(DocumentRow._fields)
 _INSERT_DOCUMENT = f"INSERT INTO documents({DOCUMENT_COLUMNS}) VALUES(?{', ?' * (len(DocumentRow._fields) - 1)})"
@@ -49,7 +52,7 @@ class Database:
         try:
             self.profile = prepare(self._writer, *profiles)
             renewal.settle(self._writer)
-            self._last_row = int(self._writer.execute(used).get or 0)
+            self._last_row = self._durable_row = int(self._writer.execute(used).get or 0)
         except BaseException as error:
             self._writer.close()
             if isinstance(error, apsw.Error):
@@ -58,6 +61,7 @@ class Database:
         self.log_is_to_be_erased = False
         """Whether the log may still hold what was deleted."""
         self._writing_thread: int | None = None
+        self._is_closed = False
         self._new_documents: dict[int, DocumentRow] = {}
         self._new_clusters: dict[int, ClusterRow] = {}
         """Rows of the open transaction, by number, ascending. They are inserted, many at a time, before anything but
@@ -68,6 +72,7 @@ class Database:
         self._readers_lock = threading.Lock()
 
     def close(self) -> None:
+        self._is_closed = True
         with self._readers_lock:
             readers = list(self._readers)
         for connection in readers:
@@ -86,6 +91,11 @@ class Database:
     def begin(self) -> None:
         self._writer.execute("BEGIN IMMEDIATE")
         self._writing_thread = threading.get_ident()
+        self._durable_row = self._last_row
+
+    def is_durable(self, row: int) -> bool:
+        """Whether the document at *row* was stored before the open transaction began."""
+        return row <= self._durable_row
 
     def commit(self) -> None:
         """Make the transaction durable: returns after the log was synced to disk."""
@@ -147,6 +157,8 @@ class Database:
             if newest is not None and newest < self._first_waiting:
                 return self._writer
             return self._change()
+        if self._is_closed:
+            raise Unavailable("The engine is closed.", reason="SHUTTING_DOWN")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             try:
@@ -169,6 +181,8 @@ class Database:
     def _damaged(self, what: str, error: apsw.Error) -> StoreDamaged:
         """Take note of damage, and return what to tell of it."""
         found = f"{self._path}: {what} cannot be read ({code_of(error)})"
+        if self.damage is None:
+            log.error("the store takes no writes from now on, since it is damaged: %s", found)
         self.damage = self.damage or found
         return StoreDamaged(found, metadata={"what": what})
 

@@ -228,9 +228,12 @@ class Store(Database):
         sql = f"{_SELECT_DOCUMENT} WHERE {ours} AND ({_AGE}) = ({earliest})"
         return [DocumentRow(*values) for values in self._rows(f"cluster {cluster}", sql, (cluster, without, since))]
 
-    def copy_in(self, cluster: int, digest: bytes, without: int, *, indexed: bool = False) -> DocumentRow | None:
-        """Return the oldest member with this digest, or the oldest such *indexed*, but row *without*."""
-        sql = f"{_SELECT_DOCUMENT} WHERE cluster=? AND digest=? AND row<>? AND indexed>=? ORDER BY {_AGE} LIMIT 1"
+    def copy_in(
+        self, cluster: int, digest: bytes, without: int, *, indexed: bool = False, newest: bool = False
+    ) -> DocumentRow | None:
+        """Return the oldest, or the *newest*, member with this digest, or the oldest *indexed*, but row *without*."""
+        order = "coalesce(published, arrived) DESC, row DESC" if newest else _AGE
+        sql = f"{_SELECT_DOCUMENT} WHERE cluster=? AND digest=? AND row<>? AND indexed>=? ORDER BY {order} LIMIT 1"
         return _document(self._row(f"cluster {cluster}", sql, (cluster, digest, without, int(indexed))))
 
     def has_head(self, cluster: int, without: int) -> bool:
