@@ -122,6 +122,7 @@ def test_what_is_refused_stays_in_its_place(run, stub, tmp_path):
 
     stub.answers["BatchCheckTexts"] = answer
     bad = [b"{", b"[]", b'{"text": 5}', b'{"id": "a", "text": "a", "published_at": "1403/02/12"}', b"\xff", b"{}"]
+    bad += [b"[" * 200_000, b'{"text": ' * 100_000]
     bad += [b'{"id": "a", "text": "a", "labels": {"a": 1}}', b'{"text": "\\ud800"}', '{"text": "؟"}'.encode()]
     stdin = b"\n".join([b'{"text": "one"}', *bad, b'{"text": "two"}'])
     result = run("check", "--jsonl", "--json", stdin=stdin)
@@ -136,6 +137,8 @@ def test_what_is_refused_stays_in_its_place(run, stub, tmp_path):
         "INVALID_FIELD",
         "INVALID_PUBLISHED_AT",
         "MALFORMED_TEXT",
+        "INVALID_FIELD",
+        "INVALID_FIELD",
         "INVALID_FIELD",
         "INVALID_FIELD",
         "MALFORMED_TEXT",

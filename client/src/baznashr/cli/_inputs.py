@@ -130,6 +130,8 @@ def _object(line: bytes) -> dict[str, Any]:
         record = json.loads(decode(line))
     except ValueError as error:
         raise InvalidDocument(f"The line is not JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidDocument("The line's brackets are nested too deeply.") from None
     if not isinstance(record, dict):
         raise InvalidDocument("The line is not a JSON object.")
     return record
