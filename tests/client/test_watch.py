@@ -161,6 +161,38 @@ def test_refused_files_hold_up_nothing(watch, folder):
     assert running.end() == 130
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file systems hold no name that is not UTF-8")
+@pytest.mark.parametrize("flags", [(), ("--polling",)], ids=["notices", "polling"])
+def test_names_that_are_not_utf8_hold_up_nothing(watch, folder, flags):
+    """A name that is not UTF-8 is told once and refused as an id; what came with it and after it is taken."""
+    running = watch(*flags)
+    bad = Path(os.fsdecode(bytes(folder) + b"/bad\xffname.txt"))
+    for number in range(3):
+        bad.write_text(f"bad {number}")
+        (folder / f"{number}.txt").write_text(f"good {number}")
+        running.wait_for(2 * number + 2)
+    answers = running.answers()
+    assert running.end() == 130
+    assert [each["reason"] for each in answers if "reason" in each] == ["good 0", "good 1", "good 2"]
+    assert [each["error"]["reason"] for each in answers if "error" in each] == ["INVALID_DOCUMENT_ID"] * 3
+    assert running.err().count("not UTF-8") == 1
+
+
+def test_a_folder_whose_path_is_not_utf8_is_refused(address, tmp_path):
+    """The system's notices cannot name such a folder: that is said in place of a traceback."""
+    folder = os.fsencode(tmp_path) + b"/in\xffbox"
+    try:
+        os.mkdir(folder)  # noqa: PTH102 - bytes
+    except OSError:
+        pytest.skip("the file system holds no name that is not UTF-8")
+    ended = subprocess.run(
+        [COMMAND, "watch", folder, "--server", address], capture_output=True, check=False, timeout=GIVE_UP_SECONDS
+    )
+    assert ended.returncode == 2
+    assert b"not UTF-8" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
 def test_lines_and_new_files_only(watch, folder, stub):
     """With --jsonl each line is a document of its own; with --new-only what is there already is passed over."""
     (folder / "old.jsonl").write_text('{"id": "old", "text": "old"}\n')

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -27,6 +27,9 @@ _SCAN_SECONDS = 30.0
 _TURN_MS = 500
 """How often files are looked at that may have come to rest."""
 _FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.5, 30.0
+
+_Notice: TypeAlias = Iterable[tuple[Any, str]]
+"""The kinds and paths of what changed; empty in a turn without changes."""
 
 
 @connected
@@ -58,6 +61,8 @@ def watch(
     a file changes nothing. While the service is away files wait, and standard error says so.
     """
     folder = folder.resolve()
+    if str(folder).encode(errors="replace").decode() != str(folder):
+        raise typer.BadParameter(f"{folder}: the path is not UTF-8.")
     arrivals = Arrivals(folder, pattern or (["*.jsonl"] if jsonl else ["*.txt"]), settle)
     if new_only:
         arrivals.take_all()
@@ -125,31 +130,34 @@ class _Watch:
         from watchfiles import watch as changes  # noqa: PLC0415 - other commands need not wait for it
 
         folder = self._arrivals.folder
-        notices = changes(
-            folder,
-            watch_filter=None,
-            debounce=400,
-            rust_timeout=_TURN_MS,
-            yield_on_timeout=True,
-            force_polling=polling or None,
-        )
+
+        def start() -> Iterable[_Notice]:
+            return changes(
+                folder,
+                watch_filter=None,
+                debounce=400,
+                rust_timeout=_TURN_MS,
+                yield_on_timeout=True,
+                force_polling=polling or None,
+            )
+
         print(f"watching {folder}; Ctrl-C ends", file=sys.stderr, flush=True)
         try:
-            self._follow(notices)
+            self._follow(_without_end(start))
         except FileNotFoundError:
             if folder.is_dir():
                 raise
         raise typer.BadParameter(f"{folder} is gone.")
 
-    def _follow(self, notices: Iterable[Iterable[tuple[Any, str]]]) -> None:
+    def _follow(self, notices: Iterable[_Notice | None]) -> None:
         """Take files until the folder is gone, which may raise FileNotFoundError where it is looked at just then."""
         next_scan = 0.0
         for changed in notices:
-            for _, path in changed:
+            for _, path in changed or ():
                 self._arrivals.note(Path(path))
             if not self._arrivals.folder.is_dir():
                 return
-            if time.monotonic() >= next_scan:
+            if changed is None or time.monotonic() >= next_scan:
                 self._arrivals.scan()
                 next_scan = time.monotonic() + _SCAN_SECONDS
             if time.monotonic() >= self._rest_until and (files := self._arrivals.at_rest()):
@@ -196,3 +204,23 @@ class _Watch:
             print(f"baznashr: {failure} ({len(self._arrivals):,} files wait)", file=sys.stderr, flush=True)
         self._pause = min(max(2 * self._pause, _FIRST_PAUSE_SECONDS), _MAX_PAUSE_SECONDS)
         self._rest_until = time.monotonic() + self._pause
+
+
+def _without_end(start: Callable[[], Iterable[_Notice]]) -> Iterator[_Notice | None]:
+    """Yield notices of changes, and None where some may have been missed: a name that is not UTF-8 ends them."""
+    told = missed = False
+    while True:
+        try:
+            for changed in start():
+                yield None if missed else changed
+                missed = False
+        except RuntimeError as error:
+            if "decode path" not in str(error):
+                raise
+        if not told:
+            told = True
+            print("baznashr: a name in the folder is not UTF-8; the others are watched", file=sys.stderr, flush=True)
+        # Here, and again once there are notices: a file that changes all the time may keep them from ever coming.
+        yield None
+        missed = True
+        time.sleep(_TURN_MS / 1000)
