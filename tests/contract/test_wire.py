@@ -141,6 +141,23 @@ def test_a_surrogate_pair_in_two_code_points_is_no_character():
         wire.check_item_to_message("\ud83d\ude00")
 
 
+@pytest.mark.parametrize(
+    ("convert", "value", "field"),
+    [
+        (wire.override_to_message, types.Override("a1", 5), "kind"),
+        (wire.override_to_message, types.Override("a1", []), "kind"),
+        (wire.override_to_message, types.Override("a1", "REPEAT"), "kind"),
+        (wire.policy_to_message, types.Policy(index_policy="SOME"), "index_policy"),
+        (wire.policy_to_message, types.Policy(repeated_verdicts=("OTHER",)), "repeated_verdicts"),
+    ],
+)
+def test_what_is_no_member_is_refused_by_field(convert, value, field):
+    """A value that is no member of its field's enum raises the public error that names both."""
+    with pytest.raises(errors.InvalidArgument, match=" is no ") as caught:
+        convert(value)
+    assert (caught.value.reason, caught.value.field) == ("INVALID_FIELD", field)
+
+
 def test_a_wrong_type_is_named():
     """What is neither a text nor a Document is a TypeError that says so."""
     with pytest.raises(TypeError, match="not int"):

@@ -88,8 +88,11 @@ class EnumTable(Generic[_E]):
         self._numbers: dict[_E, Any] = {member: wire.Value(f"{prefix}_{member.name}") for member in members}
         self._members = {number: member for member, number in self._numbers.items()}
 
-    def number(self, member: _E) -> Any:
-        return self._numbers[member]
+    def number(self, member: _E, field: str = "") -> Any:
+        try:
+            return self._numbers[member]
+        except (KeyError, TypeError):  # the latter of what cannot be looked up at all, such as a list
+            raise InvalidArgument(f"{member!r:.60} is no {self._name}.", reason="INVALID_FIELD", field=field) from None
 
     def member(self, number: int, field: str) -> _E:
         member = self._members.get(number)

@@ -50,7 +50,7 @@ def override_to_message(override: types.Override) -> cluster_pb2.Override:
     return build(
         cluster_pb2.Override,
         document_id=override.document_id,
-        kind=_OVERRIDE_KINDS.number(override.kind),
+        kind=_OVERRIDE_KINDS.number(override.kind, "kind"),
         target_id=override.target_id or "",
         note=override.note,
         created_at=time_to_message(override.created_at, "created_at"),

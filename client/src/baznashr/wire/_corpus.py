@@ -23,9 +23,9 @@ def policy_to_message(policy: types.Policy) -> corpus_pb2.Policy:
         corpus_pb2.Policy,
         thresholds=build(corpus_pb2.Thresholds, **asdict(policy.thresholds)),
         repeated_verdicts=corpus_pb2.VerdictSet(
-            verdicts=[VERDICTS.number(verdict) for verdict in policy.repeated_verdicts]
+            verdicts=[VERDICTS.number(verdict, "repeated_verdicts") for verdict in policy.repeated_verdicts]
         ),
-        index_policy=_INDEX_POLICIES.number(policy.index_policy),
+        index_policy=_INDEX_POLICIES.number(policy.index_policy, "index_policy"),
         source_ranks=policy.source_ranks,
     )
 
