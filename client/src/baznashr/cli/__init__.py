@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 from baznashr.errors import BaznashrError, DeadlineExceeded, Unavailable
 
@@ -10,6 +12,7 @@ EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_UNREACHABLE = 3
 EXIT_FAILED = 4
+EXIT_FILES = 5
 EXIT_REPEATED = 10
 EXIT_INTERRUPTED = 130
 
@@ -25,6 +28,17 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     try:
         app(prog_name="baznashr")
+    except OSError as error:
+        _let_go_of_stdout()
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"baznashr: reading or writing failed: {name}{error.strerror or error}", file=sys.stderr)
+        sys.exit(EXIT_FILES)
     except BaznashrError as error:
         print(f"baznashr: {error}", file=sys.stderr)
         sys.exit(EXIT_UNREACHABLE if isinstance(error, (Unavailable, DeadlineExceeded)) else EXIT_FAILED)
+
+
+def _let_go_of_stdout() -> None:
+    """Send what could not be written nowhere: Python writes it once more as it ends, and would fail again."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,12 +7,20 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from baznashr.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_REPEATED, EXIT_UNREACHABLE, EXIT_USAGE
+from baznashr.cli import (
+    EXIT_FAILED,
+    EXIT_FILES,
+    EXIT_INTERRUPTED,
+    EXIT_REFUSED,
+    EXIT_REPEATED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+)
 
 EXIT_CODES = f"""Exit codes: 0 all was answered; {EXIT_REFUSED} some inputs were refused, the rest were answered;
 {EXIT_USAGE} wrong usage; {EXIT_UNREACHABLE} the server cannot be reached, is overloaded or late;
-{EXIT_FAILED} the server refused or failed the call; {EXIT_REPEATED} with --exit-code, a text is repeated content;
-{EXIT_INTERRUPTED} interrupted."""
+{EXIT_FAILED} the server refused or failed the call; {EXIT_FILES} a file cannot be read, or the answers not be written;
+{EXIT_REPEATED} with --exit-code, a text is repeated content; {EXIT_INTERRUPTED} interrupted."""
 
 Files: TypeAlias = Annotated[
     list[Path] | None,
