@@ -1,13 +1,17 @@
 """The command where something beside the texts is wrong: a full disk, an odd address, a server in two places."""
 
+import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from baznashr.cli import EXIT_FILES
+from baznashr import types, wire
+from baznashr.cli import EXIT_FAILED, EXIT_FILES
+from baznashr.v1 import admin_service_pb2, corpus_service_pb2
 from tests.client.stub import judge_batch
 
 COMMAND = Path(sys.executable).with_name("baznashr")
@@ -40,3 +44,41 @@ def test_a_full_disk_is_one_line(run, stub, flags):
         result = run("check", *flags, stdin="خبر".encode(), stdout=full)
     assert result.stderr == b"baznashr: reading or writing failed: No space left on device\n"
     assert result.returncode == EXIT_FILES
+
+
+STATUS = types.ServerStatus("0.1.0", "fa-1", datetime(2024, 5, 1, tzinfo=UTC), 1, 1234, 5 << 20)
+STATS = types.CorpusStats("news", 1234, 1200, 7, {}, 0, 3 << 20, 1 << 20, 5 << 20, "fa-1")
+
+
+@pytest.mark.parametrize("served", ["AdminService", "CorpusService"])
+def test_each_of_two_addresses_tells_its_part(run, stub, served):
+    """Where the AdminService has an address of its own, status shows what each serves and says that there is more."""
+    ours = {
+        "AdminService": {
+            "GetServerStatus": admin_service_pb2.GetServerStatusResponse(status=wire.server_status_to_message(STATUS))
+        },
+        "CorpusService": {
+            "ListCorpora": corpus_service_pb2.ListCorporaResponse(corpora=[{"name": "news"}]),
+            "GetCorpusStats": corpus_service_pb2.GetCorpusStatsResponse(stats=wire.corpus_stats_to_message(STATS)),
+        },
+    }
+    stub.answers |= {name: None for answers in ours.values() for name in answers}
+    stub.answers |= {name: lambda _, answer=answer: answer for name, answer in ours[served].items()}
+    result, machine = run("status"), run("status", "--json")
+    assert (result.returncode, machine.returncode) == (0, 0)
+    assert (b"0.1.0" in result.stdout, b"1,234" in result.stdout) == (
+        served == "AdminService",
+        served != "AdminService",
+    )
+    told = json.loads(machine.stdout)
+    assert (told["server"] is None, told["corpora"] is None) == (served != "AdminService", served == "AdminService")
+    assert result.stderr == machine.stderr
+    assert result.stderr.count(b"AdminService") == result.stderr.count(b"elsewhere") == 1
+
+
+def test_a_server_without_either_part_has_no_status(run, stub):
+    """An address that serves neither service is a failed call."""
+    stub.answers = {"GetServerStatus": None, "ListCorpora": None}
+    result = run("status")
+    assert result.returncode == EXIT_FAILED
+    assert result.stderr.startswith(b"baznashr: UNIMPLEMENTED")

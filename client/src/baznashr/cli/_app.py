@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -25,7 +27,10 @@ from baznashr.cli._options import (
 )
 from baznashr.cli._printing import printer
 from baznashr.cli._watch import watch
+from baznashr.errors import NotImplementedByServer
 from baznashr.types import DEFAULT_CORPUS, Document
+
+_T = TypeVar("_T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -100,10 +105,26 @@ def ingest(
 @app.command(epilog=EXIT_CODES)
 @connected
 def status(client: Client, json: AsJson = False) -> None:
-    """Show how the server is and what its corpora hold."""
-    server_status = client.server_status()
-    stats = [client.corpus_stats(corpus.name) for corpus in client.list_corpora()]
-    printer(json=json).status(server_status, stats)
+    """Show how the server is and what its corpora hold.
+
+    Where it serves its AdminService at an address of its own, each of the two addresses tells its part.
+    """
+    server = _if_served(client.server_status)
+    stats = _if_served(lambda: [client.corpus_stats(corpus.name) for corpus in client.list_corpora()])
+    if server is None and stats is None:
+        raise NotImplementedByServer("Neither the AdminService nor the CorpusService is served at this address.")
+    printer(json=json).status(server, stats)
+    if server is None:
+        print("baznashr: the AdminService, which tells how the server is, is served elsewhere", file=sys.stderr)
+    if stats is None:
+        print("baznashr: only the AdminService is served here; what corpora hold is told elsewhere", file=sys.stderr)
+
+
+def _if_served(ask: Callable[[], _T]) -> _T | None:
+    try:
+        return ask()
+    except NotImplementedByServer:
+        return None
 
 
 def _readable(files: list[Path] | None) -> list[Path]:

@@ -86,10 +86,18 @@ class TextPrinter:
             table.add_row(corpus.name, window, "kept" if corpus.keep_text else "not kept", _day(corpus.created_at))
         self._out.print(table, soft_wrap=False)
 
-    def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
+    def status(self, status: ServerStatus | None, corpora: Iterable[CorpusStats] | None) -> None:
+        if status is not None:
+            self._server(status)
+        if corpora is not None:
+            self._stats(corpora)
+
+    def _server(self, status: ServerStatus) -> None:
         mode = f"read-only: {status.read_only_reason}" if status.read_only_reason else "ingesting"
         self._out.print(Text(f"baznashr-server {status.version}  profile {status.profile}  {mode}"))
         self._out.print(Text(f"since {status.started_at.isoformat(timespec='seconds')}  {_size(status.memory_bytes)}"))
+
+    def _stats(self, corpora: Iterable[CorpusStats]) -> None:
         columns = ["documents", "indexed", "clusters", "texts", "stored", "memory"]
         table = Table("corpus", *columns, box=None, pad_edge=False)
         for column in table.columns[1:]:

@@ -56,8 +56,13 @@ class JsonPrinter:
         for corpus in corpora:
             self._print(dataclasses.asdict(corpus))
 
-    def status(self, status: ServerStatus, corpora: Iterable[CorpusStats]) -> None:
-        self._print({"server": dataclasses.asdict(status), "corpora": [dataclasses.asdict(stats) for stats in corpora]})
+    def status(self, status: ServerStatus | None, corpora: Iterable[CorpusStats] | None) -> None:
+        self._print(
+            {
+                "server": None if status is None else dataclasses.asdict(status),
+                "corpora": None if corpora is None else [dataclasses.asdict(stats) for stats in corpora],
+            }
+        )
 
     def _print(self, value: dict[str, Any]) -> None:
         print(json.dumps(value, ensure_ascii=False, default=_as_json), flush=True)
