@@ -46,6 +46,19 @@ def test_every_reason_raises_its_exception(client, stub, reason, kind):
     assert len(stub.asked) == 1
 
 
+def test_errors_that_pass_may_be_retried():
+    """The same call may succeed later after an outage, at another time, or within the quota, and after nothing else."""
+    kinds = {
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.BaznashrError)
+    }
+    assert {kind.__name__ for kind in kinds if kind.retriable} == {
+        "DeadlineExceeded",
+        "QuotaExceeded",
+        "SpoolFull",
+        "Unavailable",
+    }
+
+
 def test_defects_of_the_server_say_nothing_of_themselves(client, stub):
     """An exception in the server is an InternalError without its text."""
     stub.answers["CheckText"] = raising(RuntimeError("/etc/secret"))

@@ -20,7 +20,7 @@ BaznashrError
 │   └── LimitReached           LIMIT_REACHED
 ├── Unauthenticated            UNAUTHENTICATED
 ├── PermissionDenied           PERMISSION_DENIED
-├── QuotaExceeded              QUOTA_EXCEEDED
+├── QuotaExceeded              QUOTA_EXCEEDED                                    retriable
 ├── Unavailable                STARTING, OVERLOADED, SHUTTING_DOWN,              retriable
 │                              UNREACHABLE, CANCELLED_BY_PEER,
 │                              BROKEN_CONNECTION
@@ -164,6 +164,9 @@ class PermissionDenied(BaznashrError):
 
 
 class QuotaExceeded(BaznashrError):
+    """``metadata["retry_after_ms"]`` says when to come back."""
+
+    retriable = True
     default_reason = "QUOTA_EXCEEDED"
 
 
