@@ -130,6 +130,12 @@ def test_defects_say_nothing_of_themselves(error):
             "MESSAGE_TOO_LARGE",
         ),
         ("RESOURCE_EXHAUSTED", "Sent message larger than max (5 vs. 4)", errors.MessageTooLarge, "MESSAGE_TOO_LARGE"),
+        (
+            "RESOURCE_EXHAUSTED",
+            "Stream removed (received metadata size exceeds hard limit (value length 20000 vs. 16384))",
+            errors.InternalError,
+            "INTERNAL",
+        ),
         ("RESOURCE_EXHAUSTED", "slow down", errors.QuotaExceeded, "QUOTA_EXCEEDED"),
         ("UNIMPLEMENTED", "Method not found!", errors.NotImplementedByServer, "UNIMPLEMENTED"),
         ("UNAVAILABLE", "failed to connect", errors.Unavailable, "UNREACHABLE"),

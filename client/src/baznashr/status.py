@@ -157,6 +157,9 @@ def _error_from_grpc(code: str, message: str) -> errors.BaznashrError:
     """Return the exception for an error that gRPC, or something between client and server, raised by itself."""
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in message:
         return errors.MessageTooLarge(message)
+    if code == "RESOURCE_EXHAUSTED" and "metadata size exceeds" in message:
+        # Headers or trailers beyond what one side takes are no quota: the same call would fail again.
+        return errors.InternalError(message)
     if code == "INTERNAL":
         # Ours carry details. This is a broken stream, or a proxy that reset it: it says nothing about the call.
         return errors.Unavailable(message or "The connection broke.", reason="BROKEN_CONNECTION")
