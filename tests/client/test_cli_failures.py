@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from baznashr import types, wire
-from baznashr.cli import EXIT_FAILED, EXIT_FILES
+from baznashr.cli import EXIT_FAILED, EXIT_FILES, EXIT_USAGE
 from baznashr.v1 import admin_service_pb2, corpus_service_pb2
 from tests.client.stub import judge_batch
 
@@ -82,3 +82,21 @@ def test_a_server_without_either_part_has_no_status(run, stub):
     result = run("status")
     assert result.returncode == EXIT_FAILED
     assert result.stderr.startswith(b"baznashr: UNIMPLEMENTED")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--timeout", "inf"), "The timeout is a number of seconds"),
+        (("--timeout", "1e12"), "The timeout is a number of seconds"),
+        (("--server", "http://127.0.0.1:50051"), "is no address of a server"),
+        (("--server", "127.0.0.1"), "is no address of a server"),
+        (("--tls-ca", __file__), "in the form of PEM"),
+    ],
+)
+def test_what_cannot_connect_is_wrong_usage(run, stub, options, told):
+    """A timeout, an address or a file that no call can be made with is named before one is made."""
+    result = run("status", *options)
+    assert result.returncode == EXIT_USAGE
+    assert told in " ".join(result.stderr.decode().split())
+    assert not stub.asked

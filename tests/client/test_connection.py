@@ -118,6 +118,36 @@ def test_a_certificate_comes_with_its_key():
         TLS(certificate_file="client.pem")
 
 
+@both
+@pytest.mark.parametrize("wrong", ["ca", "certificate", "key", "pair", "password"])
+def test_files_that_cannot_be_used_are_told_at_once(make, certificates, tmp_path, wrong):
+    """A file that is no PEM, a key of another certificate or one with a password is no server out of reach."""
+    other = tmp_path / "other"
+    other.write_bytes(b"\x30\x82\x01\x0a")
+    files = {name: certificates / f"client.{end}" for name, end in (("certificate_file", "pem"), ("key_file", "key"))}
+    files["ca_file"] = certificates / "ca.pem"
+    make("127.0.0.1:1", tls=TLS(**files))
+    if wrong == "pair":
+        files["key_file"] = certificates / "server.key"
+    elif wrong == "password":
+        files["key_file"] = other
+        command = ["openssl", "pkcs8", "-topk8", "-in", certificates / "client.key", "-passout", "pass:s3cret"]
+        subprocess.run([*command, "-out", other], check=True, capture_output=True)
+    else:
+        files[f"{wrong}_file"] = other
+    with pytest.raises(ValueError, match=r"in the form of PEM|The key in .* is encrypted or not that of"):
+        make("127.0.0.1:1", tls=TLS(**files))
+
+
+@both
+@pytest.mark.parametrize("timeout", [0, -1, float("inf"), float("nan"), 1e12])
+def test_a_timeout_is_a_time_that_passes(make, timeout):
+    """What gRPC would take for a deadline that has passed, or for none, is refused at once; a year is not."""
+    with pytest.raises(ValueError, match="The timeout is"):
+        make("127.0.0.1:1", timeout=timeout)
+    make("127.0.0.1:1", timeout=365 * 24 * 3600)
+
+
 def test_the_servers_name_may_be_given(connect, secure_address, certificates):
     """Where the address is not in the certificate, the name that is there is asked for, with several servers too."""
     own = {"certificate_file": certificates / "client.pem", "key_file": certificates / "client.key"}

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from baznashr import AsyncClient, Client, errors
-from baznashr._channel import address
+from baznashr._addresses import address
 from baznashr.v1 import check_service_pb2
 from baznashr.wire import judgement_to_message
 from tests.client.stub import JUDGEMENT, Stub, serve
@@ -29,15 +29,72 @@ def test_the_first_server_that_can_be_reached_is_used(connect):
 
 
 def test_addresses_are_checked_at_once():
-    """Several targets are IP addresses of one family with ports; one target is what gRPC takes."""
-    assert address("news.example:50051") == "news.example:50051"
+    """Several targets are IP addresses of one family with ports."""
     assert address(["10.0.0.1:1", "10.0.0.2:2"]) == "ipv4:10.0.0.1:1,10.0.0.2:2"
     assert address(["[::1]:1", "[::2]:2"]) == "ipv6:[::1]:1,[::2]:2"
     with pytest.raises(ValueError, match="at least one"):
         address([])
-    for wrong in (["news.example:1", "10.0.0.1:1"], ["10.0.0.1"], ["10.0.0.1:a"], ["10.0.0.1:1", "[::1]:1"]):
+    for wrong in (
+        ["news.example:1", "10.0.0.1:1"],
+        ["10.0.0.1"],
+        ["10.0.0.1:a"],
+        ["10.0.0.1:1", "[::1]:1"],
+        ["10.0.0.1:1", "::1:1"],
+    ):
         with pytest.raises(ValueError, match=r"address|port"):
             address(wrong)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "127.0.0.1:50051",
+        "news_1.example:1",
+        "[::1]:65535",
+        "[fe80::1%eth0]:1",
+        "dns:///news.example:1",
+        "dns:news.example:1",
+        "dns://10.0.0.1/news.example:1",
+        "ipv4:10.0.0.1:1,10.0.0.2:2",
+        "ipv6:[::1]:1",
+        "unix:/run/b.sock",
+        "unix:///run/b.sock",
+        "unix-abstract:b",
+    ],
+)
+def test_one_address_is_given_to_grpc_as_it_is(target):
+    """A host with a port, and the forms of gRPC that name both, a list of them, or a socket of this machine."""
+    assert address(target) == target
+
+
+@pytest.mark.parametrize("make", [Client, AsyncClient])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        " ",
+        "127.0.0.1",
+        "news.example",
+        "127.0.0.1:99999",
+        "127.0.0.1:0",
+        "127.0.0.1:",
+        "127.0.0.1:۵۰۰۵۱",
+        ":50051",
+        "::1:50051",
+        "[::1]",
+        "[news]:50051",
+        "news example:50051",
+        "http://127.0.0.1:50051",
+        "dns:///news.example",
+        "ipv4:news.example:1",
+        "unix:",
+        "127.0.0.1:50051\n",
+    ],
+)
+def test_what_is_no_address_is_told_at_once(make, target):
+    """A target without a host or a port is a ValueError, not a server that cannot be reached."""
+    with pytest.raises(ValueError, match=r"address"):
+        make(target)
 
 
 def test_a_call_that_the_peer_cancels_may_be_retried(client, stub):

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from baznashr._aio import AsyncClient
-    from baznashr._channel import TLS
     from baznashr._client import Client
+    from baznashr._tls import TLS
     from baznashr.errors import BaznashrError
     from baznashr.types import (
         DEFAULT_CORPUS,
@@ -53,7 +53,7 @@ _HOMES = {
     "AsyncClient": "baznashr._aio",
     "BaznashrError": "baznashr.errors",
     "Client": "baznashr._client",
-    "TLS": "baznashr._channel",
+    "TLS": "baznashr._tls",
 }
 
 __all__ = [

@@ -8,8 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, overload
 
 from baznashr import _calls
+from baznashr._addresses import address
 from baznashr._batching import OnError, Outcome, Progress, checks, ingests
-from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, TLS, Connection, address
+from baznashr._channel import DEFAULT_TIMEOUT_SECONDS, Connection
+from baznashr._tls import TLS
 from baznashr._transport import AsyncTransport
 from baznashr.types import (
     DEFAULT_CORPUS,
@@ -41,13 +43,13 @@ class AsyncClient:
     Args:
         target: The server's address, such as ``"127.0.0.1:50051"``; or the IP addresses of several, of which the first
             that can be reached is used.
-        timeout: Seconds that each call may take, attempts and all.
+        timeout: Seconds that each call may take, attempts and all; up to a year's.
         token: Sent with every call as a bearer token.
         tls: Encrypts the connection; None does not.
         token_in_clear: Send the token without encryption to another machine, where something else encrypts.
 
     Raises:
-        ValueError: An argument is wrong, or the token would be sent in clear.
+        ValueError: An argument is wrong, a file of *tls* is no PEM, or the token would be sent in clear.
     """
 
     def __init__(
