@@ -139,6 +139,20 @@ def test_samples_show_what_a_corpus_holds(run: Run, data: Path, tmp_path: Path) 
     assert read_articles(tmp_path / "out" / ARTICLES, {pair.b for pair in pairs})
 
 
+@pytest.mark.parametrize("name", [PAIRS, ARTICLES])
+def test_what_was_labelled_by_hand_is_not_overwritten(run: Run, data: Path, tmp_path: Path, name: str) -> None:
+    """Neither command writes over a file, and tune says so before the work."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("labelled", encoding="utf-8")
+    for done in (
+        run("tune", "--data", data, "--save", tmp_path / "out"),
+        run("export-overrides", data, "--out", tmp_path / "out"),
+    ):
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr == f"baznashr-server: {tmp_path / 'out' / name} exists already\n"
+    assert [path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir()] == ["labelled"]
+
+
 def test_samples_are_drawn_by_seed(run: Run, data: Path) -> None:
     """The same seed draws the same documents, another one others, and never more than were asked for."""
     first, again, other = (run("tune", "--data", data, "--sample", 20, "--seed", seed).stdout for seed in (1, 1, 2))

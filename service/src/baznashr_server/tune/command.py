@@ -8,7 +8,7 @@ from pathlib import Path
 from baznashr.errors import BaznashrError
 from baznashr.types import Document, Policy
 from baznashr_server.tune import baseline, plot, policies, report, sample
-from baznashr_server.tune.data import ARTICLES, PAIRS, Pair, TuneError, read_articles, read_pairs, write
+from baznashr_server.tune.data import ARTICLES, PAIRS, Pair, TuneError, check_free, read_articles, read_pairs, write
 from baznashr_server.tune.progress import Progress
 from baznashr_server.tune.scoring import Compared, compare_pairs
 from baznashr_server.tune.stored import opened, with_texts
@@ -78,9 +78,11 @@ def tune_sample(
     """Report on a random sample of a corpus, under *policy* or the corpus's own; *save* its pairs to be labelled.
 
     Raises:
-        TuneError: There is no such corpus, or nothing in it; a file cannot be written.
+        TuneError: There is no such corpus, or nothing in it; a file is there already or cannot be written.
         StoreError: The data folder cannot be used, as where a server has it.
     """
+    if save is not None:
+        check_free(save)
     with opened(data, corpus) as stored:
         drawn = list(stored.sample(size, seed))
         if not drawn:
@@ -110,7 +112,7 @@ def export_overrides(data: Path, corpus: str, out: Path, echo: Echo) -> None:
     """Write a corpus's overrides as labelled pairs, with their articles.
 
     Raises:
-        TuneError: There is no such corpus, or the files cannot be written.
+        TuneError: There is no such corpus, or the files are there already or cannot be written.
         StoreError: The data folder cannot be used, as where a server has it.
     """
     with opened(data, corpus) as stored:

@@ -144,12 +144,24 @@ def _write[T](path: Path, values: Iterable[T], line: Callable[[T], dict[str, Any
     part.replace(path)
 
 
+def check_free(folder: Path) -> None:
+    """Refuse a folder that holds such files, which somebody may have labelled by hand.
+
+    Raises:
+        TuneError: It holds one.
+    """
+    for path in (folder / PAIRS, folder / ARTICLES):
+        if path.exists():
+            raise TuneError(f"{path} exists already")
+
+
 def write(folder: Path, pairs: Iterable[Pair], articles: Iterable[Document]) -> None:
     """Write pairs and their articles into *folder*, in the form that they are read in.
 
     Raises:
-        TuneError: The files cannot be written.
+        TuneError: The files are there already, or cannot be written.
     """
+    check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / ARTICLES, articles, _article_line)
