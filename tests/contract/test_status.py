@@ -1,6 +1,8 @@
 """Errors on the wire."""
 
 import re
+from base64 import b64encode
+from urllib.parse import quote
 
 import pytest
 from google.protobuf.any_pb2 import Any
@@ -105,6 +107,21 @@ def test_a_long_pause_is_left_to_the_caller():
         assert dict(trailers)[status.PUSHBACK_KEY] == pushback
         received = status.error_from_trailers(code, message, dict(trailers)[status.DETAILS_KEY])
         assert received.metadata["retry_after_ms"] == pause
+
+
+@pytest.mark.parametrize("letter", ["x", "ش", "\N{GRINNING FACE}"])
+def test_long_texts_are_cut(letter):
+    """An error that quotes whatever was sent fits into half of what gRPC takes; what no limit forbids is whole."""
+    long, longest_id = letter * 20_000, letter * (256 // len(letter.encode()))
+    sent = errors.NotFound(long, field=long, metadata={"document_id": longest_id, "corpus": long})
+    code, message, trailers = status.trailers_from_error(sent)
+    details = dict(trailers)[status.DETAILS_KEY]
+    assert len(quote(message)) + len(b64encode(details)) < 4096
+    received = status.error_from_trailers(code, message, details)
+    assert received.metadata["document_id"] == longest_id
+    for text in (received.message, received.field, received.metadata["corpus"]):
+        assert text.endswith("…")
+        assert long.startswith(text[:-1])
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,19 @@ def test_check_refuses_bad_texts(stubs: Stubs, corpus: str, name: str) -> None:
     refused(refusal(lambda: stubs.check.CompareTexts(compared)), "INVALID_ARGUMENT", reason, "later.text")
 
 
+@pytest.mark.parametrize("letter", ["x", "ش"])
+def test_what_is_quoted_is_cut(stubs: Stubs, corpus: str, letter: str) -> None:
+    """An id or a name of any length is answered with its own reason, not with gRPC's about the size of trailers."""
+    long = letter * 20_000
+    calls: list[Callable[[], object]] = [
+        lambda: stubs.ingest.GetDocument(ingest_pb.GetDocumentRequest(corpus=corpus, document_id=long)),
+        lambda: stubs.check.CheckText(check_pb.CheckTextRequest(corpus=long, item=check_pb.CheckItem(text=TEXT))),
+        lambda: stubs.ingest.GetDocument(ingest_pb.GetDocumentRequest(corpus=long, document_id=long)),
+    ]
+    for call, reason in zip(calls, ("DOCUMENT_NOT_FOUND", "CORPUS_NOT_FOUND", "CORPUS_NOT_FOUND"), strict=True):
+        refused(refusal(call), "NOT_FOUND", reason)
+
+
 def test_nothing_given_is_refused(stubs: Stubs, corpus: str) -> None:
     """Empty requests are the caller's fault, not a defect."""
     calls: list[tuple[Callable[[], object], str]] = [

@@ -95,25 +95,30 @@ REASONS: Mapping[str, type[errors.BaznashrError]] = MappingProxyType(
 _OF_ANY_FIELD = frozenset({"INVALID_FIELD"})
 _IN_A_DOCUMENT = re.compile(r"(^|\.)documents?(\[\d+\])?(\.|$)")
 
+_MAX_BYTES = 300
+"""Of each text of an error, as UTF-8: gRPC takes 8 KiB of trailers at most, and the message is in them three times."""
+
 _UNFORESEEN = "The service failed on this call; its log says why."
 
 
 def status_from_error(error: BaseException) -> Status:
-    """Return the status to answer with.
+    """Return the status to answer with, long texts cut.
 
     What is no error of the wire, such as a defect or a damaged store, becomes INTERNAL and says nothing of itself.
     """
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), None)
     if code is None or not isinstance(error, errors.BaznashrError):
         return status_from_error(errors.InternalError(_UNFORESEEN))
-    details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
-    if error.field:
-        violation = BadRequest.FieldViolation(field=error.field, description=error.message)
+    message, field = _cut(error.message), _cut(error.field)
+    metadata = {key: _cut(value) for key, value in error.metadata.items()}
+    details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
+    if field:
+        violation = BadRequest.FieldViolation(field=field, description=message)
         details.append(BadRequest(field_violations=[violation]))
     delay = error.metadata.get(RETRY_AFTER_MS)
     if delay is not None:
         details.append(RetryInfo(retry_delay=_duration(int(delay))))
-    return Status(code=CODE_NAMES.index(code), message=error.message, details=[_pack(detail) for detail in details])
+    return Status(code=CODE_NAMES.index(code), message=message, details=[_pack(detail) for detail in details])
 
 
 def trailers_from_error(error: BaseException) -> tuple[str, str, tuple[tuple[str, str | bytes], ...]]:
@@ -164,6 +169,11 @@ def _error_from_grpc(code: str, message: str) -> errors.BaznashrError:
         # Ours carry details. This is a broken stream, or a proxy that reset it: it says nothing about the call.
         return errors.Unavailable(message or "The connection broke.", reason="BROKEN_CONNECTION")
     return _BY_CODE.get(code, errors.InternalError)(message or f"The call ended with {code}.")
+
+
+def _cut(text: str) -> str:
+    utf8 = text.encode()
+    return text if len(utf8) <= _MAX_BYTES else utf8[:_MAX_BYTES].decode(errors="ignore") + "…"
 
 
 def _type_url(message: Message) -> str:
