@@ -64,7 +64,13 @@ REFUSED: dict[str, tuple[Callable[[Engine], object], str]] = {
     "same id": (lambda e: e.ingest_batch([document(), document()]), "documents[1].id"),
     "corpus name": (lambda e: e.create_corpus("News"), "name"),
     "window": (lambda e: e.create_corpus("news", window_days=-1), "window_days"),
-    "ranks": (lambda e: e.create_corpus("news", policy=Policy(source_ranks=("s",) * 1001)), "policy.source_ranks"),
+    "ranks": (
+        lambda e: e.create_corpus("news", policy=Policy(source_ranks=tuple(map(str, range(1001))))),
+        "policy.source_ranks",
+    ),
+    "unnamed rank": (lambda e: e.create_corpus("news", policy=Policy(source_ranks=("",))), "policy.source_ranks"),
+    "ranked twice": (lambda e: e.create_corpus("news", policy=Policy(source_ranks=("s",) * 2)), "policy.source_ranks"),
+    "long rank": (lambda e: e.create_corpus("news", policy=Policy(source_ranks=("s" * 4097,))), "policy.source_ranks"),
     "threshold": (
         lambda e: e.create_corpus("news", policy=Policy(thresholds=Thresholds(covered=2))),
         "policy.thresholds.covered",

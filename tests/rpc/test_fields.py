@@ -5,7 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from baznashr.errors import BaznashrError, CorpusNotFound, DocumentIdReused, InvalidArgument, InvalidCorpus, InvalidText
-from baznashr_server.rpc.fields import errors_at, page, page_size
+from baznashr.v1.check_service_pb2 import CheckItem
+from baznashr_server.rpc.fields import errors_at, fitting, page, page_size
 
 
 @given(st.lists(st.integers(), max_size=50), st.integers(1, 20))
@@ -21,6 +22,17 @@ def test_pages_hold_everything_once_in_order(entries: list[int], size: int) -> N
             break
     assert not token
     assert seen == entries
+
+
+@given(st.lists(st.text(max_size=9)), st.integers(0, 50))
+def test_pages_end_by_size(texts: list[str], most: int) -> None:
+    """A page holds the first messages that fit, never none of them, and the next would have been too much."""
+    messages = [CheckItem(text=text) for text in texts]
+    shown = fitting(iter(messages), most)
+    assert messages[: len(shown)] == shown
+    assert bool(shown) == bool(messages)
+    assert len(shown) <= 1 or sum(message.ByteSize() for message in shown) <= most
+    assert shown == messages or sum(message.ByteSize() for message in messages[: len(shown) + 1]) > most
 
 
 @given(st.text(min_size=1).filter(lambda token: not (token.isascii() and token.isdigit())))

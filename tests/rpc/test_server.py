@@ -10,7 +10,8 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from baznashr.v1 import check_service_pb2, check_service_pb2_grpc
+from baznashr.types import Policy
+from baznashr.v1 import check_service_pb2, check_service_pb2_grpc, corpus_service_pb2, corpus_service_pb2_grpc
 from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import Metrics
@@ -71,5 +72,27 @@ def test_an_address_that_is_not_ours_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ListenError, match=r"^Cannot listen on 192\.0\.2\.1:0: .+\.$"):
             async with started(tmp_path / "data", listen="192.0.2.1:0", insecure=True):
                 pass
+
+    asyncio.run(test())
+
+
+def test_a_page_of_corpora_ends_by_size(tmp_path: Path) -> None:
+    """Policies of megabytes come in several answers, each of which any client takes, and none is left out."""
+    policy = Policy(source_ranks=tuple(f"{number}{'x' * 3990}" for number in range(900)))
+
+    async def test() -> None:
+        async with started(tmp_path / "data") as (server, _, channel):
+            with await asyncio.to_thread(Engine.open, tmp_path / "data") as engine:
+                for number in range(3):
+                    engine.create_corpus(f"large{number}", policy=policy)
+                server.serve(engine)
+                stub = corpus_service_pb2_grpc.CorpusServiceStub(channel)
+                pages = [await stub.ListCorpora(corpus_service_pb2.ListCorporaRequest())]
+                while pages[-1].next_page_token:
+                    request = corpus_service_pb2.ListCorporaRequest(page_token=pages[-1].next_page_token)
+                    pages.append(await stub.ListCorpora(request))
+                names = [[corpus.name for corpus in page.corpora] for page in pages]
+                assert names == [["default", "large0"], ["large1"], ["large2"]]
+                await server.stop()
 
     asyncio.run(test())

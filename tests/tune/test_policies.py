@@ -21,7 +21,9 @@ POLICIES = st.builds(
     ),
     repeated_verdicts=st.lists(st.sampled_from(Verdict), unique=True).map(tuple),
     index_policy=st.sampled_from(IndexPolicy),
-    source_ranks=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), max_size=3).map(tuple),
+    source_ranks=st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), max_size=3, unique=True
+    ).map(tuple),
 )
 
 

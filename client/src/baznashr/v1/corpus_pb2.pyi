@@ -144,7 +144,9 @@ class Policy(google.protobuf.message.Message):
 
     @property
     def source_ranks(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[builtins.str]:
-        """Sources, the most trusted first; it breaks ties of publish time when a cluster's canonical is chosen. At most 1000."""
+        """Sources, the most trusted first; it breaks ties of publish time when a cluster's canonical is chosen. At most 1000,
+        each named once and under the rules of Document.source.
+        """
 
     def __init__(
         self,

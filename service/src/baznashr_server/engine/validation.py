@@ -177,12 +177,7 @@ def check_window(days: int) -> None:
 
 
 def check_policy(policy: Policy, field: str = "policy") -> None:
-    if len(policy.source_ranks) > limits.MAX_SOURCE_RANKS:
-        raise InvalidCorpus(
-            f"The policy ranks more than {limits.MAX_SOURCE_RANKS} sources.",
-            reason="INVALID_POLICY",
-            field=f"{field}.source_ranks",
-        )
+    _check_ranks(policy.source_ranks, f"{field}.source_ranks")
     for name in policy.thresholds.__slots__:
         value = getattr(policy.thresholds, name)
         most = 10_000 if name == "passage_letters" else 1
@@ -192,6 +187,21 @@ def check_policy(policy: Policy, field: str = "policy") -> None:
                 reason="INVALID_POLICY",
                 field=f"{field}.thresholds.{name}",
             )
+
+
+def _check_ranks(ranks: Sequence[str], field: str) -> None:
+    sizes = [len(_encode(name, field, InvalidDocument)) for name in ranks]
+    fault = ""
+    if len(ranks) > limits.MAX_SOURCE_RANKS:
+        fault = f"The policy ranks more than {limits.MAX_SOURCE_RANKS} sources."
+    elif not all(sizes):
+        fault = "A source that is ranked has no name."
+    elif max(sizes, default=0) > limits.MAX_FIELD_BYTES:
+        fault = f"A source that is ranked has more than {limits.MAX_FIELD_BYTES} bytes as UTF-8."
+    elif len(set(ranks)) < len(ranks):
+        fault = "A source is ranked twice."
+    if fault:
+        raise InvalidCorpus(fault, reason="INVALID_POLICY", field=field)
 
 
 def check_override(override: Override) -> None:

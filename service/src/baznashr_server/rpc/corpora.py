@@ -12,8 +12,8 @@ from baznashr.types import Policy
 from baznashr.v1 import corpus_service_pb2 as pb
 from baznashr.v1 import corpus_service_pb2_grpc
 from baznashr_server.engine import Engine
-from baznashr_server.limits import MAX_BOILERPLATE
-from baznashr_server.rpc.fields import errors_at, page, page_size
+from baznashr_server.limits import MAX_BOILERPLATE, MAX_MESSAGE_BYTES
+from baznashr_server.rpc.fields import errors_at, fitting, page, page_size
 from baznashr_server.rpc.interception import Context
 from baznashr_server.rpc.runner import Runner
 
@@ -55,7 +55,10 @@ def _list(engine: Engine, request: pb.ListCorporaRequest) -> pb.ListCorporaRespo
     size = page_size(request.page_size, default=_CORPORA_PAGE, most=_MAX_CORPORA_PAGE)
     corpora = sorted(engine.list_corpora(), key=lambda corpus: corpus.name)
     shown, token = page(corpora, request.page_token, size)
-    return pb.ListCorporaResponse(corpora=map(wire.corpus_to_message, shown), next_page_token=token)
+    messages = fitting(map(wire.corpus_to_message, shown), MAX_MESSAGE_BYTES)
+    if len(messages) < len(shown):
+        _, token = page(corpora, request.page_token, len(messages))
+    return pb.ListCorporaResponse(corpora=messages, next_page_token=token)
 
 
 def _update(engine: Engine, request: pb.UpdateCorpusRequest) -> pb.UpdateCorpusResponse:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+
+from google.protobuf.message import Message
 
 from baznashr.errors import AlreadyExists, InvalidArgument, NotFound
 
@@ -45,3 +47,14 @@ def page[Entry](entries: Sequence[Entry], token: str, size: int) -> tuple[Sequen
     start = int(token or 0)
     end = start + size
     return entries[start:end], str(end) if end < len(entries) else ""
+
+
+def fitting[M: Message](messages: Iterable[M], most_bytes: int) -> list[M]:
+    """Return the first of *messages*, as many as have no more than *most_bytes* together, and one at least."""
+    fit: list[M] = []
+    for message in messages:
+        most_bytes -= message.ByteSize()
+        if fit and most_bytes < 0:
+            break
+        fit.append(message)
+    return fit
