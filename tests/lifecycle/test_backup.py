@@ -170,6 +170,15 @@ def test_a_backup_that_fails_leaves_nothing(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "live")
 
 
+def test_a_place_where_nothing_can_be_written_or_removed(tmp_path: Path) -> None:
+    """What is left of an attempt before and cannot be removed, as on a read-only disk, is an error of the backup."""
+    Engine.open(tmp_path / "live").close()
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file/b\.sqlite3 cannot be written") as raised:
+        backup_folder(tmp_path / "live", tmp_path / "file" / "b.sqlite3")
+    assert raised.value.reason == "BACKUP_FAILED"
+
+
 def test_a_disk_that_takes_no_more_is_no_damage(tmp_path: Path) -> None:
     """Where the backup cannot grow, the error names both files and SQLite's code, and does not accuse the store."""
     with Engine.open(tmp_path / "live") as engine:

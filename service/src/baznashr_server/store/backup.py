@@ -36,8 +36,8 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
     if target.exists():
         raise StoreError(f"{target} exists already", reason="FILE_EXISTS")
     temporary = target.with_name(target.name + ".partial")
-    temporary.unlink(missing_ok=True)
     try:
+        temporary.unlink(missing_ok=True)
         with closing(connect(source, writable=False)) as reader:
             _copy(reader, temporary, progress)
         size = _settle(temporary)
@@ -50,7 +50,8 @@ def copy_database(source: Path, target: Path, progress: Progress | None = None) 
         raise StoreDamaged(failure) if is_damage(error) else StoreError(failure, reason="BACKUP_FAILED") from error
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
-            Path(f"{temporary}{suffix}").unlink(missing_ok=True)
+            with suppress(OSError):  # which would be told in place of what went wrong
+                Path(f"{temporary}{suffix}").unlink()
     return size
 
 
