@@ -82,6 +82,20 @@ def test_a_new_token_is_shown_once(tmp_path: Path) -> None:
         assert (refused.returncode, refused.stdout, len(refused.stderr.splitlines())) == (2, "", 1)
 
 
+@pytest.mark.parametrize(
+    "arguments", [["new-token", "abc"], ["doctor", ".", "--json"], ["serve", "--data", "d", "--print-config"], ["-h"]]
+)
+def test_output_that_cannot_be_written_ends_with_a_sentence(arguments: list[str]) -> None:
+    """Where the disk of the output is full, a last line says so, without traceback, and the exit code is 1."""
+    command = [sys.executable, "-m", "baznashr_server", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, env=CLEAN, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    *before, last = done.stderr.splitlines()
+    assert last == "baznashr-server: the output cannot be written: No space left on device"
+    assert len(before) == (arguments[0] == "new-token")  # whose token is told there
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help_is_at_hand(arguments: list[str]) -> None:
     """Without a command, or asked for help, the commands are listed."""

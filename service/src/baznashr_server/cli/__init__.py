@@ -169,4 +169,23 @@ def _options(
 
 
 def main() -> None:
-    app()
+    """Run the command; what it prints and nobody can be given ends it as other failures do."""
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if _takes_output():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would tell of its own last try, too
+        print(f"baznashr-server: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _takes_output() -> bool:
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
