@@ -54,6 +54,8 @@ def test_articles_are_read_as_others_write_them(tmp_path: Path) -> None:
         ('{"a": "1", "b": "2"}', ":1 has no repeated"),
         ('\n{"a": "1", "repeated": "no"}', ":2 has no b"),
         ("{", ":1 is no JSON"),
+        ("[" * 200_000, ":1 is no JSON"),
+        ("9" * 5000, ":1 is no JSON"),
         ("[]", ":1 is no JSON object"),
         ("", " holds no pairs"),
     ],

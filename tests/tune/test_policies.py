@@ -55,6 +55,7 @@ def test_what_is_left_out_takes_its_default(tmp_path: Path) -> None:
     "text",
     [
         "{",
+        "[" * 200_000,
         "[]",
         '{"treshold": {}}',
         '{"thresholds": {"coverd": 1}}',

@@ -45,8 +45,8 @@ def _objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 place = f"{path}:{number}"
                 try:
                     value = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise TuneError(f"{place} is no JSON: {error.msg}") from None
+                except (ValueError, RecursionError) as error:  # the latter where lists are nested without end
+                    raise TuneError(f"{place} is no JSON: {error}") from None
                 if not isinstance(value, dict):
                     raise TuneError(f"{place} is no JSON object")
                 yield place, value

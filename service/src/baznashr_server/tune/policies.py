@@ -56,7 +56,7 @@ def read(path: Path) -> Policy:
         raise TuneError(f"{path} cannot be read: {error.strerror or error}") from None
     except BaznashrError as error:
         raise TuneError(f"{path} holds no policy: {error.message}") from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise TuneError(f"{path} holds no policy: {error}") from None
 
 
