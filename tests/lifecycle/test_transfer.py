@@ -100,6 +100,7 @@ def test_a_damaged_line_is_named_and_left_out(tmp_path: Path) -> None:
     good = [{"id": f"g{i}", "text": article(Random(i)), "labels": None} for i in range(4)]
     bad = [
         "{not json",
+        "[" * 200_000,
         "[1]",
         json.dumps({"id": "b"}),
         json.dumps({"id": "b", "text": "!!"}),
@@ -116,8 +117,9 @@ def test_a_damaged_line_is_named_and_left_out(tmp_path: Path) -> None:
     reasons = dict(done.refused)
     assert sorted(reasons) == list(range(3, 3 + len(bad)))
     for line, expected in zip(
-        range(3, 12),
+        range(3, 13),
         [
+            "no JSON",
             "no JSON",
             "no JSON object",
             "text",

@@ -140,7 +140,7 @@ def _decompressing(path: Path, raw: IO[bytes]) -> Iterable[bytes]:
 def _parsed(number: int, line: bytes) -> Numbered:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter where lists are nested without end
         return Numbered(number, None, f"The line is no JSON: {error}.")
     if not isinstance(record, dict):
         return Numbered(number, None, f"The line is no JSON object but a {type(record).__name__}.")
