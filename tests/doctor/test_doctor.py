@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any, Self
 
 import pytest
@@ -330,6 +332,43 @@ def test_what_is_printed_for_people(data: Path) -> None:
     assert "ok: format" not in plain.stdout
     assert "ok: format" in CliRunner().invoke(app, ["doctor", "--all", str(data)]).stdout
     assert CliRunner().invoke(app, ["doctor"]).exit_code == 2
+
+
+HTTP = b"HTTP/1.0 200 OK\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", "is not that of Baznashr"),
+        (HTTP + b"\xff\xfe", "is not that of Baznashr"),
+        (HTTP + b"<html>{</html>", "is not that of Baznashr"),
+        (HTTP + b"some_total 1\n", "is not that of Baznashr"),
+        (b"HTTP/1.0 404 Not Found\r\n\r\n", "HTTP Error 404"),
+        (b"", "does not answer"),
+    ],
+)
+def test_what_is_no_endpoint_of_metrics(answer: bytes, words: str) -> None:
+    """Whatever else listens at the address is told as a finding."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        code, found = examine("--metrics", f"127.0.0.1:{listening.getsockname()[1]}")
+        thread.join()
+    assert code == SOME_BROKEN
+    assert words in said(found, "metrics", "broken")
+
+
+def test_an_address_of_metrics_that_is_none() -> None:
+    """A port that is no number is told as a finding."""
+    assert "http://localhost:x/metrics is not" in said(examine("--metrics", "localhost:x")[1], "metrics", "broken")
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import start_http_server
 
 from baznashr import Client, Document
 from baznashr.errors import ReadOnly
-from baznashr_server.cli.doctor import SOME_BROKEN, SOME_WARNINGS
+from baznashr_server.cli.doctor import SOME_BROKEN, SOME_WARNINGS, WELL
+from baznashr_server.obs.metrics import Metrics
 from tests.support.server import environment, serving
 
 TEXT = "گلخانه پژوهشی دانشگاه پس از یک سال بازسازی با دویست گونه گیاه کمیاب به روی دانشجویان و گردشگران گشوده شد."
@@ -45,6 +47,30 @@ def test_a_server_is_asked(tmp_path: Path) -> None:
     assert code == SOME_BROKEN
     assert "does not answer" in found["server"][0]["what"]
     assert "does not answer" in found["metrics"][0]["what"]
+
+
+def test_a_server_with_an_admin_address(tmp_path: Path) -> None:
+    """At the address of the calls it is well, and says where to ask; at the other it is asked."""
+    with serving(tmp_path / "data", "--admin", "127.0.0.1:0") as server:
+        code, found, _ = doctor("--server", server.listen)
+        assert code == WELL
+        assert [(each["level"], each["do"]) for each in found["server"]] == [
+            ("note", "name the address that admin is set to")
+        ]
+        assert doctor("--server", server.admin)[1]["server"][0]["level"] == "ok"
+
+
+def test_a_server_that_is_starting() -> None:
+    """Before its store is open the endpoint has few metrics, which is told as what it is."""
+    httpd, thread = start_http_server(0, "127.0.0.1", registry=Metrics().registry)
+    try:
+        code, found, _ = doctor("--metrics", f"127.0.0.1:{httpd.server_port}")
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()
+    assert code == SOME_BROKEN
+    assert "still starting" in found["serving"][0]["what"]
 
 
 def test_a_store_that_takes_no_writes(tmp_path: Path) -> None:

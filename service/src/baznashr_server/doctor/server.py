@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from baznashr import Client
-from baznashr.errors import BaznashrError, PermissionDenied, Unauthenticated
+from baznashr.errors import BaznashrError, NotImplementedByServer, PermissionDenied, Unauthenticated
 from baznashr_server.doctor.findings import Findings, broken, duration, note, ok, size, warning
 from baznashr_server.doctor.folder import LEAST_SHARE, LOW_SHARE
 from baznashr_server.doctor.process import LEAST_FILES, NEARLY
@@ -30,6 +30,11 @@ def examine_calls(client: Client) -> Findings:
             "server", f"it answers, and does not say how it is: {error.message}", "give a token with scope admin"
         )
         return
+    except NotImplementedByServer:
+        yield note(
+            "server", "it answers, and has no AdminService at this address", "name the address that admin is set to"
+        )
+        return
     except BaznashrError as error:
         yield broken("server", f"it does not answer: {error.message}", "is it running, and is this its address?")
         return
@@ -47,18 +52,23 @@ def examine_calls(client: Client) -> Findings:
 
 def examine_metrics(address: str, backup_days: float) -> Findings:
     """Yield what is to be said of a server's metrics, at HOST:PORT."""
+    series: dict[str, float] = {}
     try:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=WAIT_SECONDS) as answer:
             text = answer.read().decode()
-    except (urllib.error.URLError, OSError) as error:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                series[sample.name] = max(sample.value, series.get(sample.name, sample.value))
+    except OSError as error:
         yield broken("metrics", f"http://{address}/metrics does not answer: {error}", "is this its address?")
         return
-    series: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            series[sample.name] = max(sample.value, series.get(sample.name, sample.value))
+    except (HTTPException, ValueError):  # another protocol, another encoding, another format
+        series.clear()
     if "baznashr_build_info" not in series:
         yield broken("metrics", f"http://{address}/metrics is not that of Baznashr", "is this its address?")
+        return
+    if "baznashr_disk_bytes" not in series:  # which is read from the open store
+        yield broken("serving", "the server is still starting", "see docs/runbooks/BaznashrNotServing.md")
         return
     for check in (_serving, _queues, _disk, _failures, _process):
         yield from check(series)
