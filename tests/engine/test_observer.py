@@ -7,6 +7,7 @@ from threading import Lock
 
 import pytest
 
+from baznashr.errors import StoreError
 from baznashr.types import Document, Judgement, Verdict
 from baznashr_server.engine import Engine
 from baznashr_server.engine.observer import LIMITS, STAGES, Silence
@@ -25,6 +26,7 @@ class Tally(Silence):
         self.verdicts: Counter[Verdict] = Counter()
         self.limits: Counter[str] = Counter()
         self.documents = 0
+        self.backups: list[bool] = []
 
     def stage(self, name: str, seconds: float) -> None:
         """Count a stage, which takes time and does not take it back."""
@@ -41,6 +43,11 @@ class Tally(Silence):
         """Count documents that became durable."""
         assert seconds >= 0
         self.documents += documents
+
+    def backup(self, seconds: float, *, taken: bool) -> None:
+        """Note a backup."""
+        assert seconds >= 0
+        self.backups.append(taken)
 
     def limit_bit(self, limit: str) -> None:
         """Count a limit."""
@@ -88,3 +95,12 @@ def test_limits_are_reported_when_they_bite(engine: Engine, tally: Tally) -> Non
     engine.check(text(("run", 150), ("", 300)))
     assert tally.limits["candidates"] > 0
     assert set(tally.limits) <= set(LIMITS)
+
+
+def test_backups_are_reported(engine: Engine, tally: Tally, tmp_path: Path) -> None:
+    """Those taken and those that failed; a name that is taken is neither, as nothing was tried."""
+    engine.backup(tmp_path / "b.sqlite3")
+    for target in (tmp_path / "b.sqlite3", tmp_path / "missing" / "b.sqlite3"):
+        with pytest.raises(StoreError):
+            engine.backup(target)
+    assert tally.backups == [True, False]

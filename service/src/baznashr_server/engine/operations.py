@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from baznashr.errors import StoreError
 from baznashr_server.engine import tables
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.observer import Observer
@@ -89,12 +90,13 @@ class Operations:
 
     def backup(self, target: Path, progress: Progress | None) -> int:
         start = time.perf_counter()
-        taken = False
         try:
             size = backup_folder(self._folder, target, progress)
-            taken = True
-        finally:
-            self._observer.backup(time.perf_counter() - start, taken=taken)
+        except Exception as error:
+            if not (isinstance(error, StoreError) and error.reason == "FILE_EXISTS"):  # then nothing was tried
+                self._observer.backup(time.perf_counter() - start, taken=False)
+            raise
+        self._observer.backup(time.perf_counter() - start, taken=True)
         return size
 
 
