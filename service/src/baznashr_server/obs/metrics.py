@@ -264,7 +264,10 @@ class EngineMetrics:
             registry=registry,
         )
         self.verdicts = Counter(
-            "baznashr_verdicts_total", "Judgements of checks and ingests, by verdict.", ["verdict"], registry=registry
+            "baznashr_verdicts_total",
+            "Judgements of ingests and checks, by verdict; a check of a stored id makes none.",
+            ["verdict"],
+            registry=registry,
         )
         self.repeated = Counter(
             "baznashr_repeated_total", "Judgements that the policy treats as repeated content.", registry=registry
