@@ -111,7 +111,7 @@ class VerdictSet(google.protobuf.message.Message):
     VERDICTS_FIELD_NUMBER: builtins.int
     @property
     def verdicts(self) -> google.protobuf.internal.containers.RepeatedScalarFieldContainer[baznashr.v1.judgement_pb2.Verdict.ValueType]:
-        """Each at most once."""
+        """Neither order nor repetition matters to a judgement."""
 
     def __init__(
         self,
@@ -177,7 +177,9 @@ class Corpus(google.protobuf.message.Message):
     name: builtins.str
     """1 to 64 characters of a-z, 0-9, '-' and '_', the first a letter or digit."""
     window_days: builtins.int
-    """Documents published more days than this before the newest are neither matched nor kept; 0 keeps all."""
+    """Documents published more days than this before the newest are neither matched nor kept; 0 keeps all. A time
+    ahead of the clock counts as that of arrival.
+    """
     keep_text: builtins.bool
     """Whether texts are kept; without them only signatures can be compared, and matches are not verified."""
     policy_version: builtins.str
@@ -358,7 +360,7 @@ class CorpusStats(google.protobuf.message.Message):
 
     @property
     def newest_published_at(self) -> google.protobuf.timestamp_pb2.Timestamp:
-        """The newest publish time seen; unset while nothing is stored."""
+        """The newest publish time stored, which may be ahead of the clock; unset while none is."""
 
     def __init__(
         self,
