@@ -167,12 +167,19 @@ def test_a_wrong_type_is_named():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "nanos"), [(2**62, 0), (-(2**62), 0), (253_402_300_800, 0), (0, -1), (0, 1_000_000_000)]
+    ("seconds", "nanos", "what"),
+    [
+        (2**62, 0, "years 1 to 9999"),
+        (-(2**62), 0, "years 1 to 9999"),
+        (253_402_300_800, 0, "years 1 to 9999"),
+        (0, -1, "nanoseconds"),
+        (0, 1_000_000_000, "nanoseconds"),
+    ],
 )
-def test_times_outside_the_calendar_are_refused(seconds, nanos):
-    """A timestamp that no datetime can hold is an error about its field, never a Python OverflowError."""
+def test_times_outside_the_calendar_are_refused(seconds, nanos, what):
+    """A timestamp that no datetime can hold is an error that says what of it is wrong, never a Python OverflowError."""
     message = document_pb2.Document(id="a", text="خبر", published_at=Timestamp(seconds=seconds, nanos=nanos))
-    with pytest.raises(errors.InvalidDocument) as caught:
+    with pytest.raises(errors.InvalidDocument, match=what) as caught:
         wire.document_from_message(message)
     assert (caught.value.reason, caught.value.field) == ("INVALID_PUBLISHED_AT", "published_at")
 

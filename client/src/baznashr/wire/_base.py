@@ -119,9 +119,11 @@ def time_from_message(message: Any, field: str) -> datetime | None:
     if not message.HasField(field):
         return None
     stamp: Timestamp = getattr(message, field)
+    if not 0 <= stamp.nanos < _NANOS_PER_SECOND:
+        raise InvalidDocument(
+            "The nanoseconds of a time lie between 0 and 999,999,999.", reason="INVALID_PUBLISHED_AT", field=field
+        )
     try:
-        if not 0 <= stamp.nanos < _NANOS_PER_SECOND:
-            raise OverflowError
         return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
     except OverflowError:
         raise InvalidDocument(
