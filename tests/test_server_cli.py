@@ -59,6 +59,24 @@ def test_check_config_reads_file_and_environment(tmp_path: Path) -> None:
     assert run("check-config", "--config", str(file)).stdout == "The settings can be used.\n"
 
 
+def test_check_config_tells_what_serve_would(tmp_path: Path) -> None:
+    """What would end a start is refused; what would make it of little use is a warning, and nothing is made."""
+    (tmp_path / "file").touch(0o600)
+    file, data = str(tmp_path / "file"), str(tmp_path / "data")
+    for flags, sentence in (
+        (("--data", file), f"data: {file} is no folder"),
+        (("--data", data, "--profile", "fa-0"), "profile: there is no 'fa-0'; this release knows fa-1, fa-1b"),
+        (("--data", data, "--metrics-corpora", "a,B"), "metrics_corpora: 'B' is no corpus name"),
+    ):
+        refused = run("check-config", *flags)
+        assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"baznashr-server: {sentence}\n")
+    for flags, sentence in ((("--tokens", file), f"{file} holds no token, so that no call will be allowed"),):
+        warned = run("check-config", "--data", data, *flags)
+        assert (warned.returncode, warned.stdout) == (0, "The settings can be used.\n")
+        assert warned.stderr == f"baznashr-server: warning: {sentence}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_serving_the_network_unprotected_must_be_asked_for(tmp_path: Path) -> None:
     """Another address than loopback is refused before anything is opened."""
     done = run("serve", "--data", str(tmp_path / "data"), "--listen", "0.0.0.0:0")

@@ -16,11 +16,13 @@ from pydantic.fields import FieldInfo
 from baznashr_server.settings import (
     ENV_PREFIX,
     AddressSetting,
+    CorpusNames,
     Endpoint,
     Folder,
     Names,
     OptionalAddressSetting,
     OptionalFolder,
+    ProfileName,
     Settings,
 )
 
@@ -62,6 +64,8 @@ KINDS = {
     Folder: "a path",
     OptionalFolder: "a path, or empty",
     Names: "names, separated by commas",
+    CorpusNames: "names of corpora, separated by commas",
+    ProfileName: "the name of a profile, or empty",
     Endpoint: "http://HOST:PORT, https://HOST:PORT, or empty",
 }
 

@@ -20,6 +20,8 @@ MAX_MATCHES = 20
 MAX_CORPORA = 1024
 """Each costs at most 64 KiB while it is empty."""
 MAX_CORPUS_NAME_CHARS = 64
+CORPUS_NAME = rf"[a-z0-9][a-z0-9_-]{{0,{MAX_CORPUS_NAME_CHARS - 1}}}"
+"""As a regular expression; it is a label of metrics, and safe in whatever quotes it."""
 MAX_WINDOW_DAYS = 36_500
 MAX_SOURCE_RANKS = 1000
 MAX_FUTURE_DAYS = 366

@@ -20,6 +20,8 @@ from pydantic_settings import (
 )
 
 from baznashr_server.access.files import Files
+from baznashr_server.limits import CORPUS_NAME
+from baznashr_server.profile import PROFILE_OF
 
 ENV_PREFIX = "BAZNASHR_"
 _NOT_OURS = re.compile(
@@ -76,6 +78,19 @@ def _names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
 
+def _corpora(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not re.fullmatch(CORPUS_NAME, name):
+            raise ValueError(f"{name!r} is no corpus name")
+    return names
+
+
+def _profile(name: str) -> str:
+    if name and name not in PROFILE_OF:
+        raise ValueError(f"there is no {name!r}; this release knows {', '.join(PROFILE_OF)}")
+    return name
+
+
 def _endpoint(value: str) -> str:
     scheme, _, address = value.partition("://")
     if value and scheme not in {"http", "https"}:
@@ -95,6 +110,8 @@ OptionalFolder = Annotated[Path | None, BeforeValidator(lambda value: value or N
 OptionalFile = OptionalFolder
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+CorpusNames = Annotated[Names, AfterValidator(_corpora)]
+ProfileName = Annotated[str, AfterValidator(_profile)]
 
 
 class Settings(BaseSettings):
@@ -126,7 +143,7 @@ class Settings(BaseSettings):
     """HOST:PORT of the AdminService; empty serves it beside the other services."""
     metrics: OptionalAddressSetting = Address("127.0.0.1", 9464)
     """HOST:PORT of the Prometheus endpoint, plain HTTP; empty turns it off."""
-    metrics_corpora: Names = ("default",)
+    metrics_corpora: CorpusNames = ("default",)
     """Corpora whose sizes are exported under their own name, separated by commas; the others are summed up."""
     workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 1), ge=1, le=256)
     """Threads for single calls, and half as many for batches and streams; more than the cores there are do not help."""
@@ -136,7 +153,7 @@ class Settings(BaseSettings):
     """How long a commit waits for company, in milliseconds; whatever arrives during a commit shares the next."""
     snapshot_seconds: float = Field(600.0, ge=1, le=86_400)
     """Least time between two snapshots of the tables in memory, which speed the start after a crash."""
-    profile: str = ""
+    profile: ProfileName = ""
     """Profile to bring the store under: made in the background, taken at a later start; empty leaves it as it is."""
     backup_dir: OptionalFolder = None
     """Folder that BackupStore writes to, made if it is missing; empty refuses backups over gRPC."""

@@ -118,7 +118,13 @@ def check_config(config: Config = None, print_config: PrintConfig = False, **fla
     Exit code 2 and the reasons where they cannot.
     """
     settings = _load(config, flags)
-    for warning in _protection(settings).warnings:
+    if settings.data.exists() and not settings.data.is_dir():
+        _fail(f"data: {settings.data} is no folder", 2)
+    protection = _protection(settings)
+    warnings = list(protection.warnings)
+    if protection.tokens is not None and not protection.tokens.all:
+        warnings.append(f"{settings.tokens} holds no token, so that no call will be allowed")
+    for warning in warnings:
         print(f"baznashr-server: warning: {warning}", file=sys.stderr)
     typer.echo(settings.to_toml() if print_config else "The settings can be used.", nl=not print_config)
 

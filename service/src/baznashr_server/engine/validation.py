@@ -12,7 +12,6 @@ from baznashr.types import Document, Override, OverrideKind, Policy
 from baznashr_server import limits
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_CORPUS_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 def _encode(text: str, field: str, error: type[InvalidText | InvalidDocument]) -> bytes:
@@ -159,7 +158,7 @@ def check_ids_distinct(documents: Sequence[Document]) -> None:
 
 
 def check_corpus_name(name: str) -> None:
-    if not (isinstance(name, str) and len(name) <= limits.MAX_CORPUS_NAME_CHARS and _CORPUS_NAME.fullmatch(name)):
+    if not (isinstance(name, str) and re.fullmatch(limits.CORPUS_NAME, name)):
         raise InvalidCorpus(
             f"A corpus name has 1 to {limits.MAX_CORPUS_NAME_CHARS} characters of a-z, 0-9, '-' and '_', "
             "the first a letter or digit.",
