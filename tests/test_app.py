@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
+
+from baznashr_server import app, kernel
+from baznashr_server.access.protection import Protection
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,3 +47,14 @@ def test_nothing_is_compiled_after_warming_up() -> None:
     command = [sys.executable, "-c", COMPILED, str(samples)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_kernels_that_are_not_kept_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of each start says why it takes a minute longer than it has to, and nothing where it does not."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BAZNASHR_KERNEL_CACHE", str(tmp_path / "file"))
+    for kept, lines in ((True, []), (False, [f"{tmp_path / 'file'} is no folder"])):
+        monkeypatch.setattr(kernel, "CACHED", kept)
+        with capture_logs() as logged:
+            app._warn(Protection(None, None))
+        assert [line["reason"] for line in logged] == lines

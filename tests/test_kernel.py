@@ -15,12 +15,11 @@ import baznashr_server
 from baznashr_server.kernel import (
     KEPT_VERSIONS,
     PART,
-    cache_folder,
     forget_others,
-    is_private,
     kernel,
     of_these_sources,
 )
+from baznashr_server.kernel_cache import cache_folder, fault_of
 
 COMPILE_ONE = """
 from baznashr_server import kernel
@@ -102,8 +101,18 @@ def test_the_cache_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_a_folder_that_others_may_write_is_not_private(tmp_path: Path, mode: int, private: bool) -> None:
     """Only who owns the folder may write it."""
     tmp_path.chmod(mode)
-    assert is_private(tmp_path) == private
-    assert not is_private(tmp_path / "absent")
+    assert bool(fault_of(tmp_path)) != private
+
+
+def test_what_keeps_kernels_from_being_kept_is_said(tmp_path: Path) -> None:
+    """A file, what lies below one or nowhere, and a folder that is yet to be made are told apart; nothing is made."""
+    file = tmp_path / "file"
+    file.touch()
+    assert fault_of(file) == f"{file} is no folder"
+    assert fault_of(file / "below") == f"{file / 'below'} cannot be used: Not a directory"
+    assert fault_of(Path("/proc/kernels")) or os.geteuid() == 0  # who may write anywhere, as far as can be asked
+    assert not fault_of(tmp_path / "new" / "kernels")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_machine_code_is_kept_in_a_private_folder(tmp_path: Path) -> None:

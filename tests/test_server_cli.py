@@ -70,8 +70,11 @@ def test_check_config_tells_what_serve_would(tmp_path: Path) -> None:
     ):
         refused = run("check-config", *flags)
         assert (refused.returncode, refused.stdout, refused.stderr) == (2, "", f"baznashr-server: {sentence}\n")
-    for flags, sentence in ((("--tokens", file), f"{file} holds no token, so that no call will be allowed"),):
-        warned = run("check-config", "--data", data, *flags)
+    for flags, sentence in (
+        (("--tokens", file), f"{file} holds no token, so that no call will be allowed"),
+        (("--kernel-cache", file), f"{file} is no folder: each start compiles for up to a minute"),
+    ):
+        warned = run("check-config", "--data", data, "--kernel-cache", str(tmp_path / "kernels"), *flags)
         assert (warned.returncode, warned.stdout) == (0, "The settings can be used.\n")
         assert warned.stderr == f"baznashr-server: warning: {sentence}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -18,9 +18,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from baznashr.errors import StoreError
 from baznashr.types import Document
-from baznashr_server import garbage
+from baznashr_server import garbage, kernel
 from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
+from baznashr_server.kernel_cache import cache_folder, fault_of
 from baznashr_server.obs import logs
 from baznashr_server.obs.census import CensusCollector
 from baznashr_server.obs.metrics import Metrics
@@ -61,10 +62,17 @@ def run(settings: Settings, protection: Protection, announce: Callable[[str], No
     os.umask(0o077)  # whatever is written, temporary files and backups too, is for this user alone
     metrics = Metrics()
     logs.configure(settings.log_format, settings.log_level, count=metrics.count_line)
-    for warning in protection.warnings:
-        log.warning("secrets are exposed", reason=warning)
+    _warn(protection)
     with _metrics_endpoint(settings.metrics, metrics) as metrics_address:
         uvloop.run(_serve(settings, protection, metrics, metrics_address, announce))
+
+
+def _warn(protection: Protection) -> None:
+    """Log what is wrong with what the server starts from, and keeps it from nothing."""
+    for warning in protection.warnings:
+        log.warning("secrets are exposed", reason=warning)
+    if not kernel.CACHED:
+        log.warning("kernels are not kept", reason=fault_of(cache_folder()) or f"{cache_folder()} cannot be written")
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import atexit
 import hashlib
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -32,29 +31,12 @@ from numba import config, njit
 from numba.core.bytecode import FunctionIdentity
 from numpy.typing import NDArray
 
+from baznashr_server.kernel_cache import cache_folder, fault_of
+
 PART = "kernels-"
 """What the name of each version's part of the folder begins with."""
 KEPT_VERSIONS = 3
 """Whose machine code stays beside this one's: to go back to one, or to run two at once, costs no minute then."""
-
-
-def cache_folder() -> Path:
-    """Return the folder asked for by ``BAZNASHR_KERNEL_CACHE``, else one below the user's cache folder."""
-    asked = os.environ.get("BAZNASHR_KERNEL_CACHE")
-    if asked:
-        return Path(asked)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "baznashr" / "kernels"
-
-
-def is_private(folder: Path) -> bool:
-    """Whether *folder* exists, belongs to this user or root, and cannot be written by anybody else."""
-    try:
-        status = folder.stat()
-    except OSError:
-        return False
-    writable_by_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return status.st_uid in {0, os.geteuid()} and not writable_by_others
 
 
 def of_these_sources(folder: Path) -> Path:
@@ -94,7 +76,7 @@ def _prepare() -> bool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return False
-    if not is_private(folder):
+    if fault_of(folder):  # only now: another user may have made it in between
         return False
     try:
         own = of_these_sources(folder)

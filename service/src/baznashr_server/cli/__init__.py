@@ -17,6 +17,7 @@ from baznashr_server import garbage
 from baznashr_server.bulk.cli import bulk
 from baznashr_server.cli import folder
 from baznashr_server.cli.doctor import doctor
+from baznashr_server.kernel_cache import cache_folder, fault_of
 from baznashr_server.settings import Settings, SettingsError, load
 from baznashr_server.tune import cli as tune
 
@@ -124,6 +125,8 @@ def check_config(config: Config = None, print_config: PrintConfig = False, **fla
     warnings = list(protection.warnings)
     if protection.tokens is not None and not protection.tokens.all:
         warnings.append(f"{settings.tokens} holds no token, so that no call will be allowed")
+    if fault := fault_of(settings.kernel_cache or cache_folder()):
+        warnings.append(f"{fault}: each start compiles for up to a minute")
     for warning in warnings:
         print(f"baznashr-server: warning: {warning}", file=sys.stderr)
     typer.echo(settings.to_toml() if print_config else "The settings can be used.", nl=not print_config)

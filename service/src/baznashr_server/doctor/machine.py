@@ -6,22 +6,23 @@ import os
 from pathlib import Path
 
 from baznashr_server.doctor.findings import Findings, note, ok, warning
+from baznashr_server.kernel_cache import cache_folder, fault_of
 
 
 def examine(kernel_cache: Path | None) -> Findings:
     """Yield what is to be said of the folder of the kernels, the one named or the one that would be taken."""
-    from baznashr_server.kernel import cache_folder, is_private, of_these_sources  # noqa: PLC0415 - takes a second
+    from baznashr_server.kernel import of_these_sources  # noqa: PLC0415 - takes a second
 
     folder = kernel_cache or cache_folder()
     slow = "each start compiles for up to a minute"
-    if not folder.exists():
-        yield note("kernels", f"{folder} does not exist yet; the first start makes it and takes a minute")
-    elif not is_private(folder):
+    if fault := fault_of(folder):
         yield warning(
             "kernels",
-            f"{folder} is another user's, or others may write it, so it is not used: {slow}",
+            f"{fault}: {slow}",
             f"chown {os.geteuid()} {folder} and chmod 700 {folder}, as the user that serves",
         )
+    elif not folder.exists():
+        yield note("kernels", f"{folder} does not exist yet; the first start makes it and takes a minute")
     elif not any(of_these_sources(folder).rglob("*.nbc")):
         yield note("kernels", f"{folder} holds no kernel of this version yet; the first start takes a minute")
     else:
