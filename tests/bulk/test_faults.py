@@ -1,10 +1,12 @@
 """Broken input: what is wrong is named in the rejects and by the exit code, and nothing else is lost."""
 
+import csv
 import gzip
 import json
 import lzma
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -13,9 +15,11 @@ import zstandard
 from click.testing import Result
 
 from baznashr.errors import InvalidText
+from baznashr_server.bulk.lines import csv_records, lines
 from baznashr_server.bulk.reading import NO_LETTERS, check_has_letters
 from baznashr_server.text.canonical import canonicalise
 from tests.bulk.conftest import rows, write_lines
+from tests.support.texts import article
 
 Bulk = Callable[..., Result]
 TEXT = "گزارش تازه از بازگشایی راه کوهستانی پس از سه روز برف و کولاک در شهرستان"
@@ -105,6 +109,35 @@ def test_broken_csv_costs_its_own_rows(bulk: Bulk, tmp_path: Path) -> None:
     assert [(row["row"], row["reason"]) for row in rejects(tmp_path / "out")] == [
         (4, "BROKEN_ROW"), (6, "BROKEN_ROW"), (8, "BAD_ENCODING")
     ]  # fmt: skip
+
+
+def test_a_stray_quote_costs_one_row(bulk: Bulk, tmp_path: Path) -> None:
+    """Rows that a quote left open runs over are judged where the record has another number of columns."""
+    (tmp_path / "in.csv").write_text(f'id,text,n\n1,"{TEXT},a\n2,{TEXT} دوم,b\n3,{TEXT} سوم,c\n4,{TEXT}"\n', "utf-8")
+    assert bulk(tmp_path / "in.csv").exit_code == 3
+    assert judged(tmp_path / "out") == {"2", "3"}
+    assert [row["row"] for row in rejects(tmp_path / "out")] == [2, 5]
+
+
+def test_a_line_too_long_within_quotes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a record of its own that cannot be read, and the line before it another."""
+    monkeypatch.setattr("baznashr_server.bulk.lines.MAX_LINE_BYTES", 20)
+    found = csv_records(lines([b'id,text\n1,"open\n2,', b"x" * 30, b"\n3,good\n"]), ",")
+    assert [(record.line, record.cells) for record in found] == [
+        (1, ["id", "text"]), (2, None), (3, None), (4, ["3", "good"])
+    ]  # fmt: skip
+
+
+def test_quotation_marks_between_tabs_may_quote_nothing(bulk: Bulk, tmp_path: Path) -> None:
+    """Texts that begin with one are read as they are; those that are quoted are read without their quotes."""
+    rng = Random("tabs")
+    one, two, three, four = (article(rng) for _ in range(4))
+    texts = {"a": f'"نقل" {one}', "b": f'"{two} باز', "c": three, "d": f'"{four}\nدر سطری ""دیگر"""'}
+    content = "".join(f"{name}\t{text}\tx\r\n" for name, text in texts.items())
+    (tmp_path / "in.tsv").write_text(f"id\ttext\tn\r\n{content}", "utf-8", newline="")
+    assert bulk(tmp_path / "in.tsv").exit_code == 0
+    kept = csv.DictReader((tmp_path / "out" / "kept.tsv").read_text("utf-8").splitlines(True), delimiter="\t")
+    assert {row["id"]: row["text"] for row in kept} == {**texts, "d": f'{four}\nدر سطری "دیگر"'}
 
 
 def test_equal_rows_collapse(bulk: Bulk, tmp_path: Path) -> None:

@@ -82,13 +82,17 @@ def delimiter_of(header: str) -> str:
     return max(",;\t|", key=header.count)
 
 
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape")
+
+
 class _Source:
     """Lines for csv.reader, which asks for one after the other; those of a record that failed can be put back."""
 
     def __init__(self, blocks: Iterator[list[bytes | None]]) -> None:
         self._blocks = blocks
         self._waiting: deque[bytes | None] = deque()
-        self.taken: list[bytes] = []
+        self.taken: list[bytes | None] = []
         self.line = 0
         """The last one taken."""
         self.error: Exception | None = None
@@ -109,11 +113,10 @@ class _Source:
                 raise StopIteration from error
         line = self._waiting.popleft()
         self.line += 1
-        if line is TOO_LONG:
-            self.taken.append(b"")
-            raise csv.Error(f"the line has more than {MAX_LINE_BYTES} bytes")
         self.taken.append(line)
-        return line.decode("utf-8", "surrogateescape") + "\n"
+        if line is TOO_LONG:
+            raise csv.Error(f"the line has more than {MAX_LINE_BYTES} bytes")
+        return _decoded(line) + "\n"
 
     def put_back_all_but_one(self) -> None:
         self._waiting.extendleft(reversed(self.taken[1:]))
@@ -123,7 +126,9 @@ class _Source:
 def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> Iterator[CsvRecord]:
     """Yield the records of a CSV file, its header first; bytes that are no UTF-8 become lone surrogates.
 
-    After a record that cannot be read, reading goes on at its second line.
+    After a record that cannot be read, or has another number of columns than the header, reading goes on at its second
+    line: where a quote was left open, the lines after it are records of their own. Between tabs many write quotation
+    marks that quote nothing: a line that cannot be read with quoting is read without.
 
     Raises:
         Whatever *blocks* raises, once all records before were yielded.
@@ -131,8 +136,11 @@ def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> It
     csv.field_size_limit(MAX_LINE_BYTES)
     source = _Source(blocks)
     dialect = delimiter
+    width = 0
     while True:
         source.taken.clear()
+        cells: list[str] | None = None
+        fault = ""
         try:
             if not dialect:
                 first = next(source)
@@ -145,15 +153,25 @@ def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> It
         except StopIteration:
             break
         except csv.Error as error:
-            if source.error is not None:
-                break
-            line = source.line - len(source.taken) + 1
-            source.put_back_all_but_one()
-            yield CsvRecord(line, None, f"The record is no CSV: {error}.")
-            continue
+            fault = f"The record is no CSV: {error}."
         if source.error is not None:
             break
-        if cells:
-            yield CsvRecord(source.line - len(source.taken) + 1, cells, "")
+        line = source.line - len(source.taken) + 1
+        if cells and len(cells) != (width or len(cells)):
+            fault = f"The record has {len(cells)} columns, and the header {width}."
+        if fault:
+            source.put_back_all_but_one()
+            cells = _unquoted(source.taken[0], width) if dialect == "\t" else None
+        if cells or fault:
+            width = width or len(cells or ())
+            yield CsvRecord(line, cells, "" if cells else fault)
     if source.error is not None:
         raise source.error
+
+
+def _unquoted(line: bytes | None, width: int) -> list[str] | None:
+    """Return the columns of a line between tabs, if it has as many as are due."""
+    if line is TOO_LONG:
+        return None
+    cells = _decoded(line).removesuffix("\r").split("\t")
+    return cells if len(cells) == (width or len(cells)) else None

@@ -328,9 +328,6 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
         elif header is None:
             header = [name.strip() for name in cells]
             _refuse_twins(header)
-        elif len(cells) != len(header):
-            message = f"The record has {len(cells)} columns, and the header {len(header)}."
-            yield RawRecord(line, b"", BROKEN, message)
         else:
             try:
                 yield RawRecord(line, orjson.dumps(dict(zip(header, cells, strict=True))), "", "")
