@@ -280,6 +280,13 @@ def test_cleaned_rows_keep_their_other_values(bulk: Bulk, tmp_path: Path) -> Non
     assert {**kept, "text": ""} == {**long, "text": ""}
 
 
+def test_long_numbers_are_ids(bulk: Bulk, tmp_path: Path) -> None:
+    """Also below an object."""
+    some = [{"meta": {"id": 12345678901234567890123456}, "text": TEXT}]
+    assert bulk(write_lines(tmp_path / "in.jsonl", some), "--id", "meta.id").exit_code == 0
+    assert judged(tmp_path / "out") == {"12345678901234567890123456"}
+
+
 def test_linked_folders_are_listed(bulk: Bulk, tmp_path: Path) -> None:
     """They are not read through, and the run says so."""
     write_lines(tmp_path / "elsewhere.jsonl", rows("linked", 3))

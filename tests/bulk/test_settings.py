@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
@@ -89,6 +90,29 @@ def test_lists_for_other_tools_name_the_same_rows(bulk: Bulk, tmp_path: Path) ->
     clusters = clusters_of(remove)
     assert sorted(clusters) == list(range(121))
     assert sorted(archive[row]["id"] for row, to in clusters.items() if row == to) == expected
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_lists_count_refused_rows_that_have_a_text(bulk: Bulk, tmp_path: Path, form: str) -> None:
+    """A time or an id that is none shifts no later row: what the list removes is the copy."""
+    first, second = (article(Random(f"counted {n}")) for n in range(2))
+    some = [
+        {"id": "when", "text": article(Random("when")), "date": "yesterday"},
+        {"id": "none", "text": "", "date": None},
+        {"id": "\t", "text": article(Random("tab")), "date": None},
+        {"id": "a", "text": first, "date": "2024-01-01"},
+        {"id": "b", "text": second, "date": "2024-01-02"},
+        {"id": "c", "text": first, "date": "2024-01-03"},
+    ]
+    source = tmp_path / f"in.{form}"
+    if form == "jsonl":
+        write_lines(source, some)
+    else:
+        pq.write_table(pa.Table.from_pylist(some), source)
+    assert bulk(source).exit_code == 3
+    remove = tmp_path / "out" / "remove"
+    gone = np.fromfile(remove / "datatrove" / "000000.remove", "<u4").tolist()
+    assert [[row["id"] for row in some if row["text"]][place] for place in gone] == ["c"]
 
 
 def test_against_a_store_that_stays_as_it_is(bulk: Bulk, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from baznashr.errors import BaznashrError
 from baznashr.types import Document
 from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
-from baznashr_server.bulk.mapping import Fields, document_of
+from baznashr_server.bulk.mapping import Fields, document_of, value_at
 from baznashr_server.bulk.payload import RAW, in_microseconds, is_raw, without_views
 from baznashr_server.engine.validation import check_document, check_letters
 from baznashr_server.limits import MAX_TEXT_LETTERS
@@ -124,7 +124,7 @@ class Reader:
                 rejects.append(Reject(number, "", *_fault_of(raw, error)))
                 continue
             document, reject = self._accepted(number, record)
-            place = places.next(has_text=document is not None)
+            place = places.next(has_text=self._has_text(record))
             if reject is not None:
                 rejects.append(reject)
             elif document is not None:
@@ -135,8 +135,13 @@ class Reader:
         payload = pa.record_batch([pa.array(raws, pa.large_binary())], schema=RAW)
         return Piece(rows, documents, payload, kept_places, rejects, places.count)
 
+    def _has_text(self, record: Mapping[str, Any]) -> bool:
+        """Return whether other tools count a record, whatever else is wrong with it."""
+        text = value_at(record, self.fields.text)
+        return isinstance(text, str) and bool(text)
+
     def _accepted(self, number: int, record: Mapping[str, Any]) -> tuple[Document | None, Reject | None]:
-        """Return the document, if the record has a text, and why it is refused, if it is."""
+        """Return the document, if one can be made, and why it is refused, if it is."""
         document = None
         try:
             document = self.document(record)
@@ -145,8 +150,7 @@ class Reader:
         except BaznashrError as error:
             where = f"{error.field}: " if error.field else ""
             name = document.id if document is not None else ""
-            has_text = document is not None and bool(document.text)
-            return document if has_text else None, Reject(number, _printable(name), error.reason, where + error.message)
+            return document, Reject(number, _printable(name), error.reason, where + error.message)
         return document, None
 
     def _parquet(self, source: Input) -> Iterator[Piece]:
@@ -174,12 +178,11 @@ class Reader:
     def _columns(self, batch: pa.RecordBatch, first: int, places: _Places) -> Piece:
         rows, documents, kept, kept_places, rejects = [], [], [], [], []
         for at, record in enumerate(self._each(batch)):
-            document: Document | None = None
             if isinstance(record, str):
-                reject: Reject | None = Reject(first + at, "", ENCODING if "utf" in record.lower() else BROKEN, record)
-            else:
-                document, reject = self._accepted(first + at, record)
-            place = places.next(has_text=document is not None)
+                rejects.append(Reject(first + at, "", ENCODING if "utf" in record.lower() else BROKEN, record))
+                continue
+            document, reject = self._accepted(first + at, record)
+            place = places.next(has_text=self._has_text(record))
             if reject is not None:
                 rejects.append(reject)
             elif document is not None:
@@ -224,7 +227,7 @@ def parsed(raw: bytes, fields: Fields) -> Mapping[str, Any]:
     record: Any = orjson.loads(raw)
     if type(record) is not dict:
         raise ValueError(f"it is no JSON object but a {type(record).__name__}")
-    if type(record.get(fields.id)) is float:
+    if type(value_at(record, fields.id)) is float:
         record = json.loads(raw)  # an integer too long for orjson
     found: Mapping[str, Any] = record
     return found
