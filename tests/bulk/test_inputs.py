@@ -4,7 +4,7 @@ import bz2
 import gzip
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from baznashr.errors import InvalidArgument
 from baznashr_server.bulk import judging
+from baznashr_server.bulk.inputs import find
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Quiet
 from baznashr_server.bulk.run import Run
@@ -138,6 +140,16 @@ def test_standard_input_is_that_of_the_run(bulk: Bulk, tmp_path: Path) -> None:
         assert code == 0 or "not what the unfinished run began with" in result.output
 
 
+def test_standard_input_is_taken_once(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is named; where it is closed a sentence says so."""
+    some = write_lines(tmp_path / "in.jsonl", rows("twice", 4)).read_bytes()
+    assert bulk("-", "-", input=some).exit_code == 0
+    assert len(column(tmp_path / "out", "id")) == 4
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InvalidArgument, match="is closed"):
+        Run(Options(("-",), tmp_path / "closed"), Quiet(), lambda _: None)()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "utf8", "U8"])
 def test_an_encoding_is_one_by_any_name(bulk: Bulk, tmp_path: Path, encoding: str) -> None:
     """Bytes that are no UTF-8 are rejected however UTF-8 is spelt."""
@@ -255,6 +267,20 @@ def test_texts_of_one_name_stay_apart(bulk: Bulk, tmp_path: Path) -> None:
         assert {str(path.relative_to(kept)) for path in kept.rglob("*.txt*")} == names
 
 
+def test_texts_of_several_folders_stay_apart(bulk: Bulk, tmp_path: Path) -> None:
+    """By a glob, which the shell may have made into names, and beside files; those of one folder are below it."""
+    for name, text in (("in/1402/0.txt", TEXT), ("in/1403/0.txt", OTHER), ("in/0.txt", TEXT + OTHER)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    both = {"1402/0.txt", "1403/0.txt"}
+    for number, (names, expected) in enumerate((
+        (["in/14*"], both), (["in/1402", "in/1403"], both), (["in/*"], both | {"0.txt"}),
+        (["in/1402", "in/1403", "in/0.txt"], both | {"0.txt"}), (["in/1402"], {"0.txt"}),
+    )):  # fmt: skip
+        assert bulk(*(tmp_path / name for name in names), out=f"out-{number}").exit_code == 0
+        assert judged(tmp_path / f"out-{number}") == expected
+
+
 def test_kept_lines_are_packed_as_they_came(bulk: Bulk, tmp_path: Path) -> None:
     """Bzip2 too."""
     (tmp_path / "in.jsonl.bz2").write_bytes(bz2.compress(line()))
@@ -296,6 +322,40 @@ def test_linked_folders_are_listed(bulk: Bulk, tmp_path: Path) -> None:
     assert bulk(tmp_path / "in").exit_code == 0
     skipped = json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"]
     assert skipped == [f"{tmp_path / 'in' / 'link'} (a link to a folder)"]
+
+
+def test_what_is_passed_over_in_folders_is_listed(tmp_path: Path) -> None:
+    """Links that lead nowhere and pipes too; the first ones are told, and how many more there are."""
+    write_lines(tmp_path / "in.jsonl", rows("beside", 3))
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "nothing.jsonl")
+    for number in range(12):
+        (tmp_path / f"note-{number}.md").touch()
+    said: list[str] = []
+    Run(Options((str(tmp_path),), tmp_path / "out", dry_run=True), Quiet(), said.append)()
+    assert f"not read: {tmp_path / 'link.jsonl'} (a link that leads nowhere)" in said
+    assert "not read: and 4 more" in said
+    found = find([str(tmp_path)], None, tmp_path / "out", tmp_path / "spool", lambda: False, is_resumed=False)
+    assert f"{tmp_path / 'pipe.jsonl'} (no file that can be read twice)" in found.skipped
+
+
+def test_folders_that_cannot_be_read_are_told(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the rejects and the exit code; what lies beside them is judged."""
+    (tmp_path / "in" / "shut").mkdir(parents=True)
+    write_lines(tmp_path / "in" / "a.jsonl", rows("open", 3))
+    scan = os.scandir
+
+    def shut(path: str) -> Iterator[os.DirEntry[str]]:
+        if str(path).endswith("shut"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", shut)
+    assert bulk(tmp_path / "in").exit_code == 3
+    assert len(judged(tmp_path / "out")) == 3
+    (told,) = rejects(tmp_path / "out")
+    assert (told["file"], told["reason"]) == (str(tmp_path / "in" / "shut"), "UNREADABLE_FILE")
+    assert told["message"] == "Not read: Permission denied."
 
 
 @pytest.mark.parametrize("content", ["", "[\n  {\n    1\n  }\n]"])

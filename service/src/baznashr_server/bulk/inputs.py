@@ -17,6 +17,7 @@ from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from queue import Empty, Queue
+from stat import S_ISREG
 from threading import Thread
 from typing import Any
 
@@ -76,6 +77,8 @@ class Found:
     """By name."""
     skipped: tuple[str, ...]
     """What lies in folders and is not read, with the reason."""
+    closed: tuple[tuple[str, str], ...] = ()
+    """Of it, what could not even be looked at, and the system's reason."""
 
 
 def form_of(path: Path) -> Form | None:
@@ -108,31 +111,30 @@ def find(
     """
     search = _Search(form, out.resolve())
     named: list[Path] = []
-    for pattern in patterns:
+    for pattern in dict.fromkeys(patterns):
         if pattern == STDIN:
             kept = keep_stdin(spool, is_stopping, is_resumed=is_resumed)
             search.inputs[kept] = Input(STDIN, kept, form or _sniffed(kept), "stdin")
             continue
         path = Path(pattern)
-        if path.is_dir() and not search.is_output(path):
-            search.folder(path)
-        elif os.path.lexists(path):
+        if os.path.lexists(path):
             if search.is_output(path):
                 raise InvalidArgument(f"{pattern} lies in {out}, whose files the run replaces; give another --out.")
             named.append(path)
         elif found := glob.glob(pattern, recursive=True):  # noqa: PTH207 - whole patterns, absolute ones too
             for each in map(Path, found):
                 if not search.is_output(each):
-                    search.folder(each) if each.is_dir() else search.file(each, _fixed_part(pattern))
+                    search.named(each, _fixed_part(pattern))
         else:
             raise InvalidArgument(f"{pattern}: there is no such file.", reason="NO_INPUT")
-    root = Path(os.path.commonpath([_plain(path).parent for path in named])) if named else Path()
+    folders = [_plain(path) if path.is_dir() else _plain(path).parent for path in named]
     for path in named:
-        search.file(path, root)
+        search.named(path, Path(os.path.commonpath(folders)))
     if not search.inputs:
-        raise InvalidArgument("There is nothing to read.", reason="NO_INPUT")
+        passed = f" Passed over: {min(search.skipped)}." if search.skipped else ""
+        raise InvalidArgument(f"There is nothing to read.{passed}", reason="NO_INPUT")
     inputs = sorted(search.inputs.values(), key=lambda one: one.name)
-    return Found(tuple(inputs), tuple(sorted(search.skipped)))
+    return Found(tuple(inputs), tuple(sorted(search.skipped)), tuple(sorted(search.closed)))
 
 
 def _plain(path: Path) -> Path:
@@ -158,12 +160,16 @@ class _Search:
     inputs: dict[Path, Input] = field(default_factory=dict)
     """By where they really are."""
     skipped: list[str] = field(default_factory=list)
+    closed: list[tuple[str, str]] = field(default_factory=list)
 
     def is_output(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self.out)
 
-    def file(self, path: Path, root: Path) -> None:
-        """Take a file that was asked for; the ids of texts are their paths below *root*."""
+    def named(self, path: Path, root: Path) -> None:
+        """Take a file or folder that was asked for; the ids of texts are their paths below *root*."""
+        self._folder(path, root) if path.is_dir() else self._file(path, root)
+
+    def _file(self, path: Path, root: Path) -> None:
         if not path.is_file():
             fault = "it is no file that can be read twice; send it to '-'" if path.exists() else "it leads nowhere"
             raise InvalidArgument(f"{printable(str(path))}: {fault}.", reason="NO_INPUT")
@@ -176,20 +182,45 @@ class _Search:
             )
         self._take(path, known, root)
 
-    def folder(self, folder: Path) -> None:
+    def _folder(self, folder: Path, root: Path) -> None:
         """Take the files below a folder, but hidden ones and those whose names say nothing."""
-        for path in sorted(folder.rglob("*")):
-            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            if hidden or self.is_output(path):
-                continue
-            if path.is_symlink() and path.is_dir():
-                self.skipped.append(f"{printable(str(path))} (a link to a folder)")
-            elif path.is_file():
-                known = form_of(path)
-                if known is None:
-                    self.skipped.append(f"{printable(str(path))} (the name does not say what it holds)")
-                else:
-                    self._take(path, known, folder)
+        for at, folders, names in os.walk(folder, onerror=self._shut):
+            folders[:] = sorted(name for name in folders if self._is_wanted(Path(at, name)))
+            for name in folders:
+                if Path(at, name).is_symlink():
+                    self._skip(Path(at, name), "a link to a folder")
+            for name in sorted(names):
+                if self._is_wanted(Path(at, name)):
+                    self._listed(Path(at, name), root)
+
+    def _is_wanted(self, path: Path) -> bool:
+        return not path.name.startswith(".") and not self.is_output(path)
+
+    def _listed(self, path: Path, root: Path) -> None:
+        """Take what a folder holds and is no folder."""
+        try:
+            is_file = S_ISREG(path.stat().st_mode)
+        except FileNotFoundError:
+            self._skip(path, "a link that leads nowhere")
+            return
+        except OSError as error:
+            self._shut(error)
+            return
+        form = form_of(path)
+        if not is_file:
+            self._skip(path, "no file that can be read twice")
+        elif form is None:
+            self._skip(path, "the name does not say what it holds")
+        else:
+            self._take(path, form, root)
+
+    def _skip(self, path: Path, why: str) -> None:
+        self.skipped.append(f"{printable(str(path))} ({why})")
+
+    def _shut(self, error: OSError) -> None:
+        why = error.strerror or str(error)
+        self._skip(Path(error.filename), why)
+        self.closed.append((printable(str(error.filename)), why))
 
     def _take(self, path: Path, form: Form, root: Path) -> None:
         plain, top = _plain(path), _plain(root)
@@ -241,8 +272,10 @@ def keep_stdin(spool: Path, is_stopping: Callable[[], bool], *, is_resumed: bool
         InvalidArgument: Something else does.
         Interrupted: Asked to stop.
     """
-    pieces = _from_stdin(is_stopping)
+    pieces = _from_stdin(is_stopping) if sys.stdin else iter(())
     if not (is_resumed and spool.exists()):
+        if not sys.stdin:
+            raise InvalidArgument("Standard input is closed.", reason="NO_INPUT")
         with whole(spool) as part, part.open("wb") as file:
             file.writelines(pieces)
         return spool

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from baznashr_server.bulk.duplicates import settle
-from baznashr_server.bulk.inputs import Form, Input, Interrupted, Unreadable, digest_of
+from baznashr_server.bulk.inputs import Form, Found, Input, Interrupted, Unreadable, digest_of
 from baznashr_server.bulk.progress import Progress
 from baznashr_server.bulk.reading import UNREADABLE, Reader, Reject
 from baznashr_server.bulk.spill import Order, Runs, merged
@@ -24,13 +24,14 @@ class Reading:
         self,
         state: State,
         reader: Reader,
-        inputs: tuple[Input, ...],
+        found: Found,
         progress: Progress,
         is_stopping: Callable[[], bool],
     ) -> None:
         self._state = state
         self._reader = reader
-        self._inputs = inputs
+        self._inputs = found.inputs
+        self._closed = found.closed
         self._progress = progress
         self._is_stopping = is_stopping
         self.described: list[dict[str, Any]] = []
@@ -43,6 +44,9 @@ class Reading:
         """Return the order of the accepted rows."""
         folder = self._state.path(RUNS)
         with self._state.path(REJECTS).open("w", encoding="utf-8") as rejects:
+            for name, fault in self._closed:
+                rejects.write(_line(name, Reject(0, "", UNREADABLE, f"Not read: {fault}.")))
+            self.counts["unreadable_files"] += len(self._closed)
             with Runs(folder, bytes_a_run) as runs:
                 for number, source in enumerate(self._inputs):
                     self._file(number, source, runs, rejects)

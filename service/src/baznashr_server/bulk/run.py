@@ -14,7 +14,7 @@ from baznashr.errors import InvalidArgument
 from baznashr_server.bulk import finishing, memory, usage
 from baznashr_server.bulk.apart import Apart
 from baznashr_server.bulk.batches import Judges
-from baznashr_server.bulk.inputs import Form, Input, Interrupted, find
+from baznashr_server.bulk.inputs import Form, Found, Input, Interrupted, find
 from baznashr_server.bulk.intake import Reading
 from baznashr_server.bulk.judging import Judging
 from baznashr_server.bulk.mapping import Fields, guess
@@ -87,7 +87,7 @@ class Run:
             state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
             if state.is_resumed:
                 self.say(f"going on with the run in {out}")
-            order = self._read(state, reader, found.inputs, survey)
+            order = self._read(state, reader, found, survey)
             most = usage.peak() + usage.resident_of_others()
             memory.give_back()
             if self.options.report:
@@ -147,6 +147,8 @@ class Run:
             self.say(f"input: and {len(inputs) - SHOWN_FILES:,} more files")
         for name in skipped[:SHOWN_FILES]:
             self.say(f"not read: {name}")
+        if len(skipped) > SHOWN_FILES:
+            self.say(f"not read: and {len(skipped) - SHOWN_FILES:,} more")
         self.say(f"fields: {reader.fields.described()}; times without a zone are of {self.options.zone}")
         free = memory.available() if self.options.memory is None else self.options.memory
         self.say(
@@ -154,13 +156,13 @@ class Run:
             f"needs about {survey.memory / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB may be taken"
         )
 
-    def _read(self, state: State, reader: Reader, inputs: tuple[Input, ...], survey: memory.Survey) -> Order:
+    def _read(self, state: State, reader: Reader, found: Found, survey: memory.Survey) -> Order:
         if state.is_read:
             return Order.read(state.path(ORDER))
         state.begin_reading()
         with self._timed("reading"), self.progress as shown:
             shown.phase("reading", survey.rows)
-            reading = Reading(state, reader, inputs, shown, self.is_stopping)
+            reading = Reading(state, reader, found, shown, self.is_stopping)
             order = reading.read(run_bytes(survey.text_bytes))
             if self.options.sample:
                 reading.counts["left_out"] = max(0, len(order) - self.options.sample)
