@@ -1,5 +1,6 @@
 """Broken input: what is wrong is named in the rejects and by the exit code, and nothing else is lost."""
 
+import bz2
 import csv
 import gzip
 import json
@@ -17,6 +18,7 @@ from click.testing import Result
 from baznashr.errors import InvalidText
 from baznashr_server.bulk.lines import csv_records, lines
 from baznashr_server.bulk.reading import NO_LETTERS, check_has_letters
+from baznashr_server.bulk.unpacking import chunks
 from baznashr_server.text.canonical import canonicalise
 from tests.bulk.conftest import rows, write_lines
 from tests.support.texts import article
@@ -109,6 +111,51 @@ def test_broken_csv_costs_its_own_rows(bulk: Bulk, tmp_path: Path) -> None:
     assert [(row["row"], row["reason"]) for row in rejects(tmp_path / "out")] == [
         (4, "BROKEN_ROW"), (6, "BROKEN_ROW"), (8, "BAD_ENCODING")
     ]  # fmt: skip
+
+
+def test_one_file_that_cannot_be_read_stops_no_run(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named with the system's reason, and so is one that is to be packed and is empty."""
+    for name in ("shut.jsonl", "shut.jsonl.gz", "shut.parquet"):
+        (tmp_path / name).touch()
+    empty = tmp_path / "empty.jsonl.gz"
+    empty.touch()
+    good = write_lines(tmp_path / "good.jsonl", rows("beside shut", 4))
+    opened = Path.open
+
+    def shut(path: Path, *given: Any, **named: Any) -> Any:
+        if path.name.startswith("shut"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", shut)
+    assert bulk(good, empty, *tmp_path.glob("shut*")).exit_code == 3
+    found = {Path(row["file"]).name: (row["reason"], row["message"]) for row in rejects(tmp_path / "out")}
+    assert found.keys() == {"empty.jsonl.gz", "shut.jsonl", "shut.jsonl.gz", "shut.parquet"}
+    assert {reason for reason, _ in found.values()} == {"UNREADABLE_FILE"}
+    assert "end too early" in found["empty.jsonl.gz"][1]
+    assert "Permission denied" in found["shut.jsonl"][1]
+    assert len(judged(tmp_path / "out")) == 4
+
+
+@pytest.mark.parametrize("start", [b"", b"\x5e\x2a\x4d\x18\x04\0\0\0abcd"])
+@pytest.mark.parametrize("window", [0x90, 0xA8])
+def test_what_zstd_writes_is_read(tmp_path: Path, start: bytes, window: int) -> None:
+    """Also after a frame that holds nothing, as of pzstd, and with windows of 256 MB and 2 GB."""
+    block = ((4 << 3) | 1).to_bytes(3, "little") + b"text"
+    (tmp_path / "in").write_bytes(start + b"\x28\xb5\x2f\xfd\0" + bytes([window]) + block)
+    assert b"".join(chunks(tmp_path / "in")) == b"text"
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst", "xz", "bz2"])
+def test_little_is_unpacked_at_once(packing: str, tmp_path: Path) -> None:
+    """However much a file holds in few bytes, it comes in pieces, all of it; frames may follow one another."""
+    pack = {
+        "gz": gzip.compress, "zst": zstandard.ZstdCompressor().compress, "xz": lzma.compress, "bz2": bz2.compress
+    }[packing]  # fmt: skip
+    (tmp_path / "in").write_bytes(pack(bytes(100 << 20)) + pack(b"more"))
+    sizes = [len(piece) for piece in chunks(tmp_path / "in")]
+    assert sum(sizes) == (100 << 20) + 4
+    assert max(sizes) <= 34 << 20
 
 
 def test_a_stray_quote_costs_one_row(bulk: Bulk, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from baznashr.errors import StoreError
 from baznashr.types import Document
+from baznashr_server.bulk import memory
 from baznashr_server.bulk.mapping import guess
 from baznashr_server.engine import Engine
 from tests.bulk.conftest import rows, write_lines
@@ -154,6 +157,13 @@ def test_what_does_not_fit_is_refused_with_the_figure(bulk: Bulk, tmp_path: Path
     result = bulk(path)
     assert result.exit_code == 1
     assert "finished run" in result.output
+
+
+def test_a_full_disk_is_told_in_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones are not rounded to nothing."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    with pytest.raises(StoreError, match=r"about \d\.\d MB of disk, and 1\.0 MB are free"):
+        memory.check_disk(tmp_path, 2_000_000)
 
 
 def test_a_dry_run_leaves_nothing(bulk: Bulk, tmp_path: Path) -> None:

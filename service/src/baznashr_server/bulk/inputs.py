@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import bz2
 import glob
-import lzma
 import os
 import sys
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from queue import Empty, Queue
 from stat import S_ISREG
 from threading import Thread
-from typing import Any
-
-import zstandard
 
 from baznashr.errors import InvalidArgument
+from baznashr_server.bulk.unpacking import CHUNK, PACKED, Unreadable, chunks
 from baznashr_server.bulk.writing import whole
 
-CHUNK = 1 << 18
-"""Bytes read at once; a compressed chunk may become a thousand times as much."""
 STDIN = "-"
 PATIENCE_SECONDS = 0.2
 """Between two questions, while standard input is awaited, whether to stop."""
-MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2"}
-PACKED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".xz": "xz", ".bz2": "bzip2"}
 
 
 class Form(StrEnum):
@@ -51,10 +40,6 @@ SUFFIXES = {
 
 class Interrupted(Exception):
     """Asked to stop; the same command goes on."""
-
-
-class Unreadable(Exception):
-    """A file ends too early or holds what its form does not allow; what was read before is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,87 +283,3 @@ def _sniffed(path: Path) -> Form:
     except Unreadable:
         first = b""
     return Form.JSONL if first.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in {b"{", b""} else Form.CSV
-
-
-def packing(path: Path) -> str:
-    """Return how a file is compressed, by its first bytes; empty where it is not."""
-    with path.open("rb") as file:
-        start = file.read(8)
-    return next((name for magic, name in MAGIC.items() if start.startswith(magic)), "")
-
-
-def _unpacker(name: str) -> Any:
-    match name:
-        case "gzip":
-            return zlib.decompressobj(wbits=31)
-        case "zstd":
-            return zstandard.ZstdDecompressor().decompressobj()
-        case "xz":
-            return lzma.LZMADecompressor()
-        case _:
-            return bz2.BZ2Decompressor()
-
-
-def chunks(path: Path, digest: Any = None) -> Iterator[bytes]:
-    """Yield the bytes of a file, decompressed.
-
-    Args:
-        digest: Told all bytes as they lie in the file.
-
-    Raises:
-        Unreadable: The compressed data are damaged, or end too early; all before was yielded.
-        OSError: It cannot be read.
-    """
-    name = packing(path)
-    with path.open("rb", buffering=0) as file:
-        raw = _read(file.fileno(), digest)
-        yield from _unpacked(raw, name) if name else raw
-
-
-def ahead(data: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the same, each made by another thread while the one before is worked on.
-
-    Raises:
-        Whatever *data* raises, in its place.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
-        following = thread.submit(next, data, None)
-        while (one := following.result()) is not None:
-            following = thread.submit(next, data, None)
-            yield one
-
-
-def _read(descriptor: int, digest: Any) -> Iterator[bytes]:
-    while data := os.read(descriptor, CHUNK):
-        if digest is not None:
-            digest.update(data)
-        yield data
-
-
-def _unpacked(raw: Iterator[bytes], name: str) -> Iterator[bytes]:
-    unpacker = None
-    try:
-        for data in raw:
-            left = data
-            while left:
-                unpacker = unpacker or _unpacker(name)
-                if out := unpacker.decompress(left):
-                    yield out
-                left = unpacker.unused_data if unpacker.eof else b""
-                if unpacker.eof:
-                    unpacker = None
-                    if not left.strip(b"\0"):
-                        break
-    except (zlib.error, zstandard.ZstdError, lzma.LZMAError, OSError, ValueError) as error:
-        raise Unreadable(f"the {name} data are damaged: {error}") from error
-    if unpacker is not None:
-        raise Unreadable(f"the {name} data end too early")
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    digest = sha256()
-    with path.open("rb", buffering=0) as file:
-        for _ in _read(file.fileno(), digest):
-            pass
-    return digest.hexdigest()

@@ -6,17 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from baznashr_server.bulk.duplicates import settle
-from baznashr_server.bulk.inputs import Form, Found, Input, Interrupted, Unreadable, digest_of
+from baznashr_server.bulk.inputs import Form, Found, Input, Interrupted
 from baznashr_server.bulk.progress import Progress
 from baznashr_server.bulk.reading import UNREADABLE, Reader, Reject
 from baznashr_server.bulk.spill import Order, Runs, merged
 from baznashr_server.bulk.state import ORDER, REJECTS, RUNS, State
+from baznashr_server.bulk.unpacking import Unreadable, digest_of
 
 
 class Reading:
@@ -80,7 +82,7 @@ class Reading:
                 "name": source.name,
                 "form": str(source.form),
                 "bytes": source.size,
-                "sha256": digest.hexdigest() if is_whole else digest_of(source.path),
+                "sha256": digest.hexdigest() if is_whole else _digest_of(source.path),
                 "records": records,
                 "accepted": accepted,
                 "rejected": rejected,
@@ -110,6 +112,14 @@ class Reading:
         kept = order.without(settled.dropped)
         kept.write(self._state.path(ORDER))
         return kept
+
+
+def _digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file; none where it cannot be read."""
+    try:
+        return digest_of(path)
+    except OSError:
+        return ""
 
 
 def _line(name: str, reject: Reject) -> str:

@@ -21,11 +21,12 @@ import zstandard
 from numpy.typing import NDArray
 
 from baznashr.types import Span
-from baznashr_server.bulk.inputs import PACKED, Form, Input, packing
+from baznashr_server.bulk.inputs import Form, Input
 from baznashr_server.bulk.mapping import Fields, value_at
 from baznashr_server.bulk.payload import is_raw
 from baznashr_server.bulk.reading import header_of
 from baznashr_server.bulk.spill import Order, in_order
+from baznashr_server.bulk.unpacking import PACKED, packing
 from baznashr_server.bulk.writing import whole
 
 GROUP = 512

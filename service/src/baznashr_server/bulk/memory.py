@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from baznashr.errors import InvalidArgument, StoreError
-from baznashr_server.bulk.inputs import Form, Input, Unreadable, chunks, packing
+from baznashr_server.bulk.inputs import Form, Input
 from baznashr_server.bulk.reading import raw_records
 from baznashr_server.bulk.spill import run_bytes
+from baznashr_server.bulk.unpacking import Unreadable, chunks, packing
 
 SAMPLED_FILES = 8
 SAMPLED_ROWS = 200
@@ -96,7 +97,7 @@ def _growth(path: Path) -> float:
             out += len(chunk)
             if out > 8 << 20:
                 break
-    except Unreadable:
+    except (Unreadable, OSError):
         pass
     return out / max(1, told.total)
 
@@ -144,6 +145,10 @@ def check(need: int, rows: int, limit: int | None) -> None:
         )
 
 
+def _written(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
 def check_disk(folder: Path, text_bytes: int) -> None:
     """Refuse a run whose files will not fit.
 
@@ -153,7 +158,7 @@ def check_disk(folder: Path, text_bytes: int) -> None:
     need, free = int(ON_DISK * text_bytes), shutil.disk_usage(folder).free
     if need > free:
         raise StoreError(
-            f"{folder}: the run needs about {need / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free.",
+            f"{folder}: the run needs about {_written(need)} of disk, and {_written(free)} are free.",
             reason="NOT_ENOUGH_DISK",
         )
 

@@ -21,10 +21,11 @@ import pyarrow.parquet as pq
 
 from baznashr.errors import BaznashrError
 from baznashr.types import Document
-from baznashr_server.bulk.inputs import CHUNK, Form, Input, Unreadable, ahead, chunks
+from baznashr_server.bulk.inputs import Form, Input
 from baznashr_server.bulk.lines import MAX_LINE_BYTES, as_utf8, csv_records, lines
 from baznashr_server.bulk.mapping import Fields, document_of, value_at
 from baznashr_server.bulk.payload import RAW, in_microseconds, is_raw, without_views
+from baznashr_server.bulk.unpacking import CHUNK, Unreadable, ahead, chunks
 from baznashr_server.engine.validation import check_document, check_letters
 from baznashr_server.limits import MAX_TEXT_LETTERS
 
@@ -339,12 +340,13 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
 
 
 def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
-    held, size = [], 0
+    held: list[bytes] = []
+    size = 0
     for chunk in data:
         size += len(chunk)
-        if size > MAX_LINE_BYTES:
-            return RawRecord(1, b"", TOO_LONG, f"The file has more than {MAX_LINE_BYTES} bytes.")
-        held.append(chunk)
+        held = [*held, chunk] if size <= MAX_LINE_BYTES else []
+    if size > MAX_LINE_BYTES:
+        return RawRecord(1, b"", TOO_LONG, f"The file has more than {MAX_LINE_BYTES} bytes.")
     try:
         text = b"".join(held).decode()
         return RawRecord(1, orjson.dumps({"id": source.text_id, "text": text}), "", "")
