@@ -10,16 +10,21 @@ from baznashr.errors import InvalidDocument
 
 JALALI_YEARS = range(1250, 1501)
 """Of the Jalali calendar, 1871 to 2122; no Gregorian year of news lies among them."""
+YEARS = frozenset([*JALALI_YEARS, *range(1800, 2101)])
+"""A number of 12 digits that begins with one of them is a date with a clock; as milliseconds it would lie in 1974 or
+1976, or near them."""
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _PARTS = re.compile(
     r"(?:(?P<time_first>\d{1,2}:\d{2}(?::\d{2})?)[\s,،-]+)?"
     r"(?P<year>\d{4})(?P<mark>[-/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})"
     r"(?:[\sT,،-]+(?P<time>\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,6}\d*)?)?)\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
 )
-_UNMARKED = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})")
-_NUMBER = re.compile(r"-?\d{9,13}(?:\.\d+)?")
-SECONDS_FROM = 100_000_000
-"""Numbers from here on count seconds; lesser ones would lie before 1973, and are dates without marks: 20240115."""
+_STAMP = re.compile(
+    r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?"
+)
+"""Dates without marks, alone or with a clock: 20240115, 202401151030, 20240115103000."""
+_NUMBER = re.compile(r"(?P<whole>-?\d{8,14})(?:\.(?P<part>\d+))?")
+"""Of 8 and 14 digits they are dates; as seconds they would lie before 1973, as milliseconds after 2286."""
 MILLISECONDS_FROM = 100_000_000_000
 """Numbers from here on count milliseconds: as seconds they would lie after the year 5138."""
 
@@ -58,9 +63,7 @@ def read_time(value: object, zone: tzinfo) -> datetime | None:
     if isinstance(value, bool):
         raise _unreadable(value)
     try:
-        if isinstance(value, int | float) and abs(value) >= SECONDS_FROM:
-            return _from_epoch(float(value))
-        return _from_text(str(value), zone)
+        return _from_text(str(int(value) if isinstance(value, float) and value.is_integer() else value), zone)
     except (ValueError, OverflowError, OSError):
         raise _unreadable(value) from None
 
@@ -70,7 +73,30 @@ def _from_epoch(number: float) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
+def _midnight(parts: re.Match[str]) -> datetime:
+    year, month, day = (int(parts[name]) for name in ("year", "month", "day"))
+    return gregorian(year, month, day) if year in JALALI_YEARS else datetime(year, month, day)  # noqa: DTZ001
+
+
+def _from_number(number: re.Match[str], zone: tzinfo) -> datetime:
+    whole = number["whole"]
+    parts = _STAMP.fullmatch(whole)
+    if parts is None or (len(whole) == 12 and int(parts["year"]) not in YEARS):
+        if len(whole.lstrip("-")) in {8, 14}:
+            raise ValueError(whole)
+        return _from_epoch(float(number[0]))
+    if (number["part"] or "").strip("0"):
+        raise ValueError(number[0])
+    hour, minute, second = (int(parts[name] or 0) for name in ("hour", "minute", "second"))
+    return _midnight(parts).replace(hour=hour, minute=minute, second=second, tzinfo=zone)
+
+
 def _from_text(text: str, zone: tzinfo) -> datetime | None:
+    text = text.translate(_DIGITS).strip()
+    if not text:
+        return None
+    if number := _NUMBER.fullmatch(text):  # before ISO 8601, which takes 1812011512312 for a day of 1812
+        return _from_number(number, zone)
     if text[:2] in {"18", "19", "20"}:
         try:
             time = datetime.fromisoformat(text)
@@ -78,23 +104,16 @@ def _from_text(text: str, zone: tzinfo) -> datetime | None:
             pass
         else:
             return time if time.tzinfo else time.replace(tzinfo=zone)
-    text = text.translate(_DIGITS).strip()
-    if not text:
-        return None
-    parts = _PARTS.fullmatch(text) or _UNMARKED.fullmatch(text)
+    parts = _PARTS.fullmatch(text)
     if parts is None:
-        if _NUMBER.fullmatch(text):
-            return _from_epoch(float(text))
         raise ValueError(text)
-    year, month, day = (int(parts[name]) for name in ("year", "month", "day"))
-    midnight = gregorian(year, month, day) if year in JALALI_YEARS else datetime(year, month, day)  # noqa: DTZ001
-    if parts.re is _UNMARKED:
-        return midnight.replace(tzinfo=zone)
     clock = (parts["time"] or parts["time_first"] or "0:0").replace(",", ".")
     hours, minutes, *seconds = clock.split(":")
     if int(hours) > 24 or int(minutes) > 59 or float(seconds[0] if seconds else 0) >= 60:
         raise ValueError(text)
-    moment = midnight + timedelta(hours=int(hours), minutes=int(minutes), seconds=float(seconds[0] if seconds else 0))
+    moment = _midnight(parts) + timedelta(
+        hours=int(hours), minutes=int(minutes), seconds=float(seconds[0] if seconds else 0)
+    )
     return moment.replace(tzinfo=_zone(parts["zone"]) or zone)
 
 
