@@ -179,7 +179,7 @@ def test_bytes_that_are_not_of_the_encoding_are_rejected(bulk: Bulk, tmp_path: P
     assert len(judged(tmp_path / "out")) == 1
 
 
-@pytest.mark.parametrize("encoding", ["window-1256", "rot13", "base64", ""])
+@pytest.mark.parametrize("encoding", ["window-1256", "rot13", "base64", "undefined", "idna", ""])
 def test_what_is_no_encoding_is_refused(bulk: Bulk, tmp_path: Path, encoding: str) -> None:
     """With a sentence, before anything is read."""
     result = bulk(write_lines(tmp_path / "in.jsonl", rows("encoding", 3)), "--encoding", encoding)
@@ -295,6 +295,17 @@ def test_names_that_are_no_utf8_are_escaped(bulk: Bulk, tmp_path: Path) -> None:
         (tmp_path / "in" / os.fsdecode(name)).write_text(TEXT + name.hex(), "utf-8")
     assert bulk(tmp_path / "in").exit_code == 0
     assert judged(tmp_path / "out") == {"\\xe3\\xc8.txt", "good.txt"}
+    assert bulk(tmp_path / "in" / os.fsdecode(b"\xe3\xc8.txt"), out="lone").exit_code == 0
+    settings = json.loads((tmp_path / "lone" / "run.json").read_text("utf-8"))["settings"]
+    assert settings["inputs"] == [f"{tmp_path}/in/\\xe3\\xc8.txt"]
+
+
+def test_a_folder_whose_name_is_no_utf8_is_refused(tmp_path: Path) -> None:
+    """As that of the outputs, before anything is made."""
+    source, out = write_lines(tmp_path / "in.jsonl", rows("foreign", 3)), tmp_path / os.fsdecode(b"\xe3")
+    with pytest.raises(InvalidArgument, match="is UTF-8"):
+        Run(Options((str(source),), out), Quiet(), lambda _: None)()
+    assert not out.exists()
 
 
 def test_cleaned_rows_keep_their_other_values(bulk: Bulk, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from baznashr.errors import InvalidArgument, StoreError
 from baznashr.types import DEFAULT_CORPUS
-from baznashr_server.bulk.inputs import Form
+from baznashr_server.bulk.inputs import Form, printable
+from baznashr_server.bulk.lines import as_utf8
 from baznashr_server.engine.validation import check_corpus_name
 from baznashr_server.store.folder import DATABASE
 
@@ -63,7 +64,8 @@ class Options:
             name: value for name, value in asdict(self).items() if name not in {"out", "memory", "report", "dry_run"}
         }
         values["zone"] = str(self.zone)
-        return dict(json.loads(json.dumps(values, default=str)))
+        values["inputs"] = [printable(pattern) for pattern in self.inputs]
+        return dict(json.loads(json.dumps(values, default=lambda path: printable(str(path)))))
 
     def timezone(self) -> ZoneInfo:
         """Return the zone of times that name none.
@@ -96,11 +98,14 @@ class Options:
             raise InvalidArgument("--keep source-rank needs --source-ranks, the most trusted first.")
         if self.against and self.source_ranks and self.keep is not Keep.SOURCE_RANK:
             raise InvalidArgument("With --against the ranks of sources are those of the store's policy.")
+        if printable(str(self.out)) != str(self.out):
+            raise InvalidArgument(f"{printable(str(self.out))}: give a folder whose name is UTF-8.", field="out")
         check_corpus_name(self.corpus)
         self.check_against()
         try:
             b" ".decode(self.encoding, "ignore")
-        except LookupError:
+            list(as_utf8([b" "], self.encoding))
+        except (LookupError, UnicodeError):
             raise InvalidArgument(f"There is no encoding {self.encoding!r}.", field="encoding") from None
         if self.sample < 0:
             raise InvalidArgument("The sample must be a number of articles.")
