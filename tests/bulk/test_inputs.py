@@ -253,6 +253,14 @@ def test_kept_tables_have_the_columns_of_their_header(bulk: Bulk, tmp_path: Path
     assert (tmp_path / "out" / "kept.csv").read_text("utf-8") == f"id,text\na,{TEXT}\nb,{OTHER}\n"
 
 
+def test_columns_without_a_name_are_kept(bulk: Bulk, tmp_path: Path) -> None:
+    """Rows are as they were, also where a file has several such columns."""
+    content = f"id,text,,\na,{TEXT},x,1\nb,{OTHER},,2\n"
+    (tmp_path / "in.csv").write_text(content, "utf-8")
+    assert bulk(tmp_path / "in.csv").exit_code == 0
+    assert (tmp_path / "out" / "kept.csv").read_text("utf-8") == content
+
+
 def test_texts_of_one_name_stay_apart(bulk: Bulk, tmp_path: Path) -> None:
     """Packed and plain files, and files of two folders, by a glob or by their names, are articles of their own."""
     for name, text in (("a/1.txt", TEXT), ("b/1.txt", OTHER)):

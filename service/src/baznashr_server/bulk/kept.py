@@ -24,7 +24,7 @@ from baznashr.types import Span
 from baznashr_server.bulk.inputs import Form, Input
 from baznashr_server.bulk.mapping import Fields, value_at
 from baznashr_server.bulk.payload import is_raw
-from baznashr_server.bulk.reading import header_of
+from baznashr_server.bulk.reading import UNNAMED, header_of
 from baznashr_server.bulk.spill import Order, in_order
 from baznashr_server.bulk.unpacking import PACKED, packing
 from baznashr_server.bulk.writing import whole
@@ -97,7 +97,7 @@ class Kept:
         self._stack.callback(text.detach)
         self._stack.callback(text.flush)
         writer = csv.writer(text, delimiter="\t" if form is Form.TSV else ",", lineterminator="\n")
-        writer.writerow(header)
+        writer.writerow(["" if name.startswith(UNNAMED) else name for name in header])
         self._tables[form] = writer, header, text
         return self._tables[form]
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -40,6 +40,10 @@ MOST_LETTERS = 20
 """Of one code point in the canonical form, at most."""
 _ENOUGH = 4096
 """Code points in which one of them is looked for."""
+
+
+UNNAMED = "\u2060"
+"""Before the number of a column that has no name in its file, and none in the kept set."""
 
 
 class Reject(NamedTuple):
@@ -305,8 +309,14 @@ def _refuse_twins(columns: Sequence[str]) -> None:
     Raises:
         Unreadable: It has.
     """
-    if twice := [name for name, count in Counter(columns).items() if name and count > 1]:
+    if twice := [name for name, times in Counter(columns).items() if name and times > 1]:
         raise Unreadable(f"two columns are named {twice[0]!r}")
+
+
+def _names(header: Sequence[str]) -> list[str]:
+    """Return the columns of a header, those without a name told apart by a number."""
+    unnamed = count(1)
+    return [name.strip() or f"{UNNAMED}{next(unnamed)}" for name in header]
 
 
 def _delimiter(form: Form) -> str:
@@ -321,7 +331,7 @@ def header_of(source: Input, encoding: str) -> list[str]:
         first = next((cells for _, cells, _ in records if cells is not None), [])
     except (Unreadable, OSError):
         return []
-    return [name.strip() for name in first]
+    return _names(first)
 
 
 def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
@@ -330,7 +340,7 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
         if cells is None:
             yield RawRecord(line, b"", BROKEN, fault)
         elif header is None:
-            header = [name.strip() for name in cells]
+            header = _names(cells)
             _refuse_twins(header)
         else:
             try:
