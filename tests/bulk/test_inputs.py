@@ -386,6 +386,24 @@ def test_inputs_without_records_are_named(bulk: Bulk, tmp_path: Path, content: s
     assert "No record could be read" in result.output
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("in.csv", f"id,text,text\na,{TEXT},x\n", "two columns are named 'text'"),
+        ("in.csv", f"id,text\ra,{TEXT}\r", "new-line character"),
+        ("in.json", "[\n1\n]", "row 1: The row is no JSON object"),
+        ("in.jsonl.gz", "", "end too early"),
+    ],
+)
+def test_why_no_record_could_be_read_is_told(bulk: Bulk, tmp_path: Path, name: str, content: str, why: str) -> None:
+    """By the first fault, with the file's name."""
+    (tmp_path / name).write_text(content, "utf-8", newline="")
+    result = bulk(tmp_path / name)
+    assert result.exit_code == 1
+    assert f"{tmp_path / name}: " in result.output
+    assert why in result.output
+
+
 def test_a_column_may_have_a_dot_in_its_name(bulk: Bulk, tmp_path: Path) -> None:
     """It is found by its whole name."""
     (tmp_path / "in.csv").write_text(f"id,content.body\na,{TEXT}\n", "utf-8")

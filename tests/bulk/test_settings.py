@@ -195,6 +195,18 @@ def test_fields_are_guessed_by_name() -> None:
     found = guess([{"Doc_ID": 1, "متن": "a", "تیتر": "b", "Link": "c", "meta": {}, "تاریخ": 1}], {})
     assert (found.id, found.text, found.title, found.url, found.time) == ("Doc_ID", "متن", "تیتر", "Link", "تاریخ")
     assert guess([{"body": "a", "raw": {}}], {"text": "raw.text", "title": "-"}).text == "raw.text"
+    assert guess([{"ID": 1, "id": 2, "text": "a"}], {"id": "id"}).id == "id"
+
+
+def test_a_field_that_is_named_may_come_late(bulk: Bulk, tmp_path: Path) -> None:
+    """It is looked for beyond the records that others are guessed from; one that is nowhere is refused."""
+    archive = [*rows("late", 60), {"id": "late", "text": article(Random("late")), "caption": "t"}]
+    source = write_lines(tmp_path / "in.jsonl", archive)
+    assert bulk(source, "--title", "caption").exit_code == 0
+    assert {row["title"] for row in table(tmp_path / "out")} == {"", "t"}
+    result = bulk(source, "--title", "captoin", out="wrong")
+    assert result.exit_code == 1
+    assert "No record has a field 'captoin'" in result.output
 
 
 def test_an_excerpt_does_not_stand_for_its_article(bulk: Bulk, tmp_path: Path) -> None:

@@ -56,30 +56,43 @@ class Fields:
         return ", ".join(f"{field} = {name or without.get(field, 'none')}" for field, name in asdict(self).items())
 
 
-def guess(records: Iterable[Mapping[str, Any]], asked: Mapping[str, str]) -> Fields:
+def guess(
+    records: Iterable[Mapping[str, Any]], asked: Mapping[str, str], further: Iterable[Mapping[str, Any]] = ()
+) -> Fields:
     """Return the fields *asked* for and, for the others, those whose names say what they are.
+
+    Args:
+        further: Looked through where none of *records* has a field asked for.
 
     Raises:
         InvalidArgument: No record has a field asked for, or none looks like the text.
     """
-    names: dict[str, str] = {}
-    for record in records:
-        for name in record:
-            names.setdefault(name.strip().lower(), name)
+    names = dict.fromkeys(name for record in records for name in record)
+    wanted = [name for name in asked.values() if name and name != NONE]
+    for record in further:
+        if all(_is_among(names, name) for name in wanted):
+            break
+        names.update(dict.fromkeys(record))
+    lowered: dict[str, str] = {}
+    for name in names:
+        lowered.setdefault(name.strip().lower(), name)
     chosen = {}
     for field, known in KNOWN.items():
         name = asked.get(field, "")
         if name == NONE:
             continue
-        if name and not {name, name.split(".")[0]} & set(names.values()):
-            raise InvalidArgument(f"No record has a field {name!r}; there are: {', '.join(names.values()) or 'none'}.")
-        chosen[field] = name or next((names[candidate] for candidate in known if candidate in names), "")
+        if name and not _is_among(names, name):
+            raise InvalidArgument(f"No record has a field {name!r}; there are: {', '.join(names) or 'none'}.")
+        chosen[field] = name or next((lowered[candidate] for candidate in known if candidate in lowered), "")
     if not chosen.get("text"):
         raise InvalidArgument(
-            f"None of the fields looks like the text ({', '.join(names.values()) or 'there are none'}); "
-            "name it with --text."
+            f"None of the fields looks like the text ({', '.join(names) or 'there are none'}); name it with --text."
         )
     return Fields(**chosen)
+
+
+def _is_among(names: Mapping[str, None], name: str) -> bool:
+    return name in names or name.partition(".")[0] in names
 
 
 def value_at(record: Mapping[str, Any], name: str) -> Any:

@@ -364,18 +364,17 @@ def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
         return RawRecord(1, b"", ENCODING, f"The text is not of the encoding: {error.reason} at byte {error.start}.")
 
 
-def sample(source: Input, encoding: str, count: int) -> list[Mapping[str, Any]]:
-    """Return the first records of a file, as far as they can be read; of Parquet one, for the names in it."""
+def sample(source: Input, encoding: str, most: int) -> Iterator[Mapping[str, Any] | str]:
+    """Yield the first records of a file, or why one cannot be read; of Parquet one, for the names in it."""
     try:
         if source.form is Form.PARQUET:
             with pq.ParquetFile(source.path) as file:
-                return [dict.fromkeys(file.schema_arrow.names)]
-        found = []
-        for record in islice(raw_records(source, encoding), count):
+                yield dict.fromkeys(file.schema_arrow.names)
+            return
+        for number, raw, reason, message in islice(raw_records(source, encoding), most):
             try:
-                found.append(parsed(record.raw, Fields()))
-            except ValueError:
-                continue
-        return found
-    except (Unreadable, pa.ArrowException, OSError):
-        return []
+                yield f"row {number}: {message}" if reason else parsed(raw, Fields())
+            except ValueError as error:
+                yield f"row {number}: {_fault_of(raw, error)[1]}"
+    except (Unreadable, pa.ArrowException, OSError) as error:
+        yield str(error)

@@ -42,6 +42,8 @@ RUN = "run.json"
 GUESSED_FROM = 50
 """Records of each of the first files, from which fields are guessed."""
 GUESSED_FILES = 5
+LOOKED_THROUGH = 10_000
+"""Records of each file, for a field that was named and not seen."""
 SHOWN_FILES = 10
 
 
@@ -124,16 +126,24 @@ class Run:
                 path.rmdir()
 
     def _reader(self, inputs: tuple[Input, ...]) -> Reader:
-        records = [r for one in inputs[:GUESSED_FILES] for r in sample(one, self.options.encoding, GUESSED_FROM)]
-        if not records:
-            records = [r for one in inputs for r in sample(one, self.options.encoding, 1)]
+        faults: list[str] = []
+
+        def sampled(sources: Sequence[Input], most: int) -> Iterator[Mapping[str, Any]]:
+            for source in sources:
+                for one in sample(source, self.options.encoding, most):
+                    if not isinstance(one, str):
+                        yield one
+                    elif not faults:
+                        faults.append(f" {source.name}: {one}")
+
+        records = [*sampled(inputs[:GUESSED_FILES], GUESSED_FROM)] or [*sampled(inputs, 1)]
         if not records:
             raise InvalidArgument(
                 f"No record could be read, of {inputs[0].name} or any other. JSON is read an object a line, CSV with a "
-                "header, Parquet whole; --format and --encoding say what names and contents do not.",
+                "header, Parquet whole; --format and --encoding say what names and contents do not." + "".join(faults),
                 reason="NO_INPUT",
             )
-        fields = guess(records, self.options.fields)
+        fields = guess(records, self.options.fields, sampled(inputs, LOOKED_THROUGH))
         if self.options.clean and "." in fields.text and any(one.form is Form.PARQUET for one in inputs):
             raise InvalidArgument("--clean cannot write into a nested column; give the text a column of its own.")
         return Reader(fields, self.options.timezone(), self.options.encoding)
