@@ -111,8 +111,8 @@ def bulk(  # noqa: PLR0913, PLR0917 - one parameter a flag, none of which is pas
     Leaves judgements.parquet, clusters.parquet, the kept set in the form of the input, report.html, run.json,
     rejects.jsonl and lists for other tools in DIR. Interrupted or killed, the same command goes on where it stopped.
 
-    Exit code 0: all rows were judged. 1: the run could not be made. 3: done, but some rows were rejected
-    (rejects.jsonl says which and why). 130: interrupted.
+    Exit code 0: all rows were judged. 1: the run could not be made. 2: the command line is wrong. 3: done, but some
+    rows were rejected or files not read to their end (rejects.jsonl says which and why). 130: interrupted.
 
     Example: baznashr-server bulk 'archive/*.jsonl.gz' --out deduped
     """
