@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from baznashr_server.bulk.report import charts
 from baznashr_server.bulk.report.evidence import MOST, pieces
+from baznashr_server.bulk.report.facts import Facts
 from baznashr_server.bulk.report.words import LABELS, SECTIONS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -141,6 +144,16 @@ def test_a_run_that_rejects_all_makes_a_page(bulk: Callable[..., Result], tmp_pa
     assert f"articles judged {LABELS['articles judged']}0" in text
     assert "No article was judged." in text
     assert "EMPTY_TEXT: 1." in text
+
+
+def test_a_name_that_no_xml_may_hold_is_drawn() -> None:
+    """A control character or a noncharacter in a source's name becomes a mark; it does not end the process."""
+    facts = Facts(articles=2, verdicts=Counter(NEW=1, EXACT=1))
+    facts.sources = Counter({("site\x01.ir", "NEW"): 1, ("دو\ufffe", "EXACT"): 1})
+    facts.flows = Counter({("دو\ufffe", "site\x01.ir"): 1})
+    for drawn in (charts.sources(facts), charts.flow(facts)):
+        assert drawn is not None
+        assert {"site\ufffd.ir", "دو\ufffd"} <= set(re.findall(r">([^<>]+)</text>", drawn))
 
 
 def test_long_texts_are_cut_between_what_is_shaded() -> None:

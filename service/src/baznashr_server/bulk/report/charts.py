@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import date
 from typing import Any
@@ -24,6 +25,8 @@ ORDER = [verdict.value for verdict in Verdict]
 INK, FAINT = "currentColor", "var(--line)"
 Spec = dict[str, Any]
 WHOLE: Spec = {"tickMinStep": 1}
+NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML 1.0 document may hold: the library ends the whole process over a name with one of these."""
 
 CONFIG: Spec = {
     "background": "transparent",
@@ -57,9 +60,18 @@ def warm_up() -> None:
     vl_convert.vegalite_to_svg(bar)
 
 
+def _drawable(value: Any) -> Any:
+    """Return the same with U+FFFD for characters that cannot be drawn."""
+    if isinstance(value, str):
+        return NOT_IN_XML.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {name: _drawable(one) for name, one in value.items()}
+    return [_drawable(one) for one in value] if isinstance(value, list) else value
+
+
 def svg(spec: Spec) -> Markup:
     """Draw; the library escapes what the data hold."""
-    drawn: str = vl_convert.vegalite_to_svg({**spec, "config": CONFIG})
+    drawn: str = vl_convert.vegalite_to_svg({**_drawable(spec), "config": CONFIG})
     return Markup(drawn)  # noqa: S704 - made by the library from numbers and escaped names
 
 
