@@ -147,6 +147,23 @@ def test_against_a_store_that_stays_as_it_is(bulk: Bulk, tmp_path: Path) -> None
         assert engine.check(some[0]["text"], "news").repeated
 
 
+def test_a_text_that_the_store_has_is_cleaned_by_its_own_blanks(bulk: Bulk, tmp_path: Path) -> None:
+    """Where the text of a known id differs in whitespace, its own second copy goes, and nothing else of it."""
+    parts = [article(Random(f"blank {n}"), 40) + "." for n in range(4)]
+    stored, given = (blanks.join([*parts[:2], *parts]) for blanks in ("\n\n", " \n" * 400))
+    with Engine.open(tmp_path / "data") as engine:
+        assert engine.ingest(Document("twice", stored)).self_repetition.spans
+    source = write_lines(tmp_path / "in.jsonl", [{"id": "twice", "text": given}])
+    assert bulk(source, "--clean", "--against", tmp_path / "data").exit_code == 0
+    assert bulk(source, "--clean", out="alone").exit_code == 0
+    assert table(tmp_path / "out", "replayed") == [{"replayed": True}]
+    columns = ("repetition_share", "repetition_kinds", "repetition_spans")
+    assert table(tmp_path / "out", *columns) == table(tmp_path / "alone", *columns)
+    (cleaned,) = kept(tmp_path / "out")
+    assert cleaned == kept(tmp_path / "alone")[0]
+    assert all(cleaned["text"].count(part) == 1 for part in parts)
+
+
 def test_what_does_not_fit_is_refused_with_the_figure(bulk: Bulk, tmp_path: Path) -> None:
     """A run that needs more memory than allowed says how much, and leaves nothing begun."""
     path = write_lines(tmp_path / "in.jsonl", rows("memory", 20))

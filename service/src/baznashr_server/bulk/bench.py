@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from baznashr.errors import BaznashrError, StoreError
-from baznashr.types import Judgement
+from baznashr.types import Judgement, SelfRepetition
 from baznashr_server.bulk.batches import Answers, Given
 from baznashr_server.bulk.preparing import Ready, prepare
 from baznashr_server.engine import Engine
@@ -82,7 +82,9 @@ class _Batch:
         self.decide()
         judgements = self._queued.judgements.result() if self._queued else []
         edges = [edge for judgement in judgements for edge in _edges_of(judgement)]
-        return Answers([_row_of(judgement) for judgement in judgements], edges, self._ready.refused)
+        # A judgement given again tells of the text that was stored, whose blanks may be others than those of this one.
+        own = [one.repetition for one in self._ready.prepared]
+        return Answers(list(map(_row_of, judgements, own)), edges, self._ready.refused)
 
 
 def _share(value: float) -> float:
@@ -90,9 +92,8 @@ def _share(value: float) -> float:
     return round(float(value), 6)
 
 
-def _row_of(judgement: Judgement) -> tuple[Any, ...]:
+def _row_of(judgement: Judgement, repetition: SelfRepetition) -> tuple[Any, ...]:
     best = judgement.matches[0] if judgement.matches else None
-    repetition = judgement.self_repetition
     return (
         judgement.digest,
         judgement.verdict.value,
