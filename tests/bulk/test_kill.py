@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -15,13 +16,19 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from baznashr.types import Document
 from baznashr_server.bulk import judging
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Quiet
 from baznashr_server.bulk.run import Run
+from baznashr_server.engine import Engine
+from baznashr_server.profile import PROFILES
+from baznashr_server.store.folder import DATABASE
+from baznashr_server.store.reading import Moment
 from tests.bulk.conftest import rows, write_lines
 
 Bulk = Callable[..., Result]
+JULY = datetime(2024, 7, 1, tzinfo=UTC)
 OUTPUTS = (
     "judgements.parquet", "clusters.parquet", "edges.parquet", "kept.jsonl", "duplicates.csv", "rejects.jsonl",
     "remove/ids.txt", "remove/datatrove/000000.remove", "remove/text-dedup/clusters.pickle",
@@ -86,6 +93,37 @@ def test_a_run_stopped_at_every_batch_gives_the_same_bytes(tmp_path: Path, monke
     run(options)()
     for name in OUTPUTS:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_a_corpus_with_a_window_is_judged_against_as_one_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its upkeep would delete stays until all is judged, and a run that goes on gives the same bytes."""
+    monkeypatch.setattr(judging, "SEGMENT", 512)
+    archive = rows("window", 600)
+    with Engine.open(tmp_path / "data") as engine:
+        engine.create_corpus("news", window_days=30)
+        new = [Document(f"s{n}", row["text"], published_at=JULY) for n, row in enumerate(archive[:100])]
+        engine.ingest_batch(new, "news")
+    source = write_lines(tmp_path / "in.jsonl", archive)
+    run = partial(Run, progress=Quiet(), say=lambda _: None)
+
+    def options(name: str) -> Options:
+        folders = {"out": tmp_path / name, "build": tmp_path / f"{name}-data"}
+        return Options((str(source),), **folders, against=tmp_path / "data", corpus="news", report=False)
+
+    assert run(options("whole"))()["counts"]["verdicts"]["EXACT"] >= 100
+    for batches in (0, 2):
+        asked = count()
+        read = tmp_path / "out" / "work" / "read.json"
+        with pytest.raises(judging.Interrupted):
+            run(options("out"), is_stopping=lambda: read.exists() and next(asked) == batches)()  # noqa: B023
+    run(options("out"))()
+    for name in OUTPUTS:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert Moment(tmp_path / "out-data" / DATABASE, *PROFILES).count(2) == 700
+    with Engine.open(tmp_path / "out-data") as engine:
+        assert engine.get_corpus("news").window_days == 30
 
 
 @pytest.mark.crash

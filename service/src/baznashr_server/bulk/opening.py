@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from math import inf
 from pathlib import Path
 
 from baznashr_server.bulk.options import Options
-from baznashr_server.bulk.state import BEGUN, State, check_build, folder_of
+from baznashr_server.bulk.state import BEGUN, MADE, State, check_build, folder_of, read_json, write_json
 from baznashr_server.engine import Engine
 from baznashr_server.engine.tables import FOLDER
+from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import copy_database
 from baznashr_server.store.folder import DATABASE, DataFolder, sync_folder
+from baznashr_server.store.store import Store
 
 AT_THE_END = 1e9
 """Seconds until a snapshot of the tables: none is taken while judging."""
@@ -22,15 +24,15 @@ AT_THE_END = 1e9
 
 def _prepare(options: Options, state: State) -> Path:
     """Make the data folder, unless it was made for this run already."""
-    data, mark = folder_of(options, state), state.path("store.made")
-    if mark.exists():
+    data, made = folder_of(options, state), state.path(MADE)
+    if made.exists():
         return data
     check_build(options, state)
     options.check_against()
     shutil.rmtree(data, ignore_errors=True)  # begun by this run, or empty
     state.path(BEGUN).touch()
     if options.against is None:
-        mark.touch()
+        write_json(made, {"window_days": 0})
         return data
     source = options.against / DATABASE
     folder = DataFolder.acquire(data)
@@ -44,8 +46,27 @@ def _prepare(options: Options, state: State) -> Path:
     from baznashr_server.bulk.stores import note_ids  # noqa: PLC0415 - needs pyarrow, which takes time to load
 
     note_ids(options, state)
-    mark.touch()
+    write_json(made, {"window_days": _set_window(data, options.corpus, 0)})
     return data
+
+
+def _set_window(data: Path, corpus: str, days: int) -> int:
+    """Set how many days a corpus keeps documents for, and return how many it was before.
+
+    While a run judges it is 0, for ever. By a window an answer would depend on how far the upkeep has come and on the
+    time of day, and could not be given again: what is too old for it is not stored.
+    """
+    folder = DataFolder.acquire(data)
+    try:
+        with closing(Store(folder, *PROFILES)) as store:
+            row = next(row for row in store.corpora() if row.name == corpus)
+            if row.window_days != days:
+                store.begin()
+                store.update_corpus(replace(row, window_days=days))
+                store.commit()
+            return row.window_days
+    finally:
+        folder.release()
 
 
 @contextmanager
@@ -60,6 +81,9 @@ def opened(options: Options, state: State, documents: int, letters: int) -> Iter
         StoreError: The folder to build is not empty, or the store cannot be read.
     """
     data = _prepare(options, state)
+    window = read_json(state.path(MADE))["window_days"]
+    if window:
+        _set_window(data, options.corpus, 0)  # which an interrupted run has set back
     with Engine.open(data, snapshot_seconds=AT_THE_END if options.build else inf) as engine:
         names = {corpus.name for corpus in engine.list_corpora()}
         if options.corpus not in names:
@@ -71,4 +95,6 @@ def opened(options: Options, state: State, documents: int, letters: int) -> Iter
         engine.operations.reserve(options.corpus, documents, letters)
         yield engine
     if options.build:
+        if window:
+            _set_window(data, options.corpus, window)
         sync_folder(data)

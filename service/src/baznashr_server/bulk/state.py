@@ -20,9 +20,9 @@ from baznashr_server.profile import FA_1
 from baznashr_server.store.folder import LOCK
 
 WORK = "work"
-PLAN, READ, ORDER, REJECTS, ARRAYS, RUNS, JUDGED, STORE, STDIN, BEGUN = (
+PLAN, READ, ORDER, REJECTS, ARRAYS, RUNS, JUDGED, STORE, STDIN, BEGUN, MADE = (
     "plan.json", "read.json", "order.arrow", "rejects.jsonl", "arrays.npz", "runs", "judged", "store", "stdin",
-    "store.begun",
+    "store.begun", "store.json",
 )  # fmt: skip
 
 
