@@ -1,6 +1,7 @@
 """Runs that are killed or interrupted and go on: real processes, and outputs equal byte for byte."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
+from baznashr.errors import StoreError
 from baznashr.types import Document
 from baznashr_server.bulk import judging
 from baznashr_server.bulk.options import Options
@@ -93,6 +95,36 @@ def test_a_run_stopped_at_every_batch_gives_the_same_bytes(tmp_path: Path, monke
     run(options)()
     for name in OUTPUTS:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("what", ["none", "another", "older"])
+def test_a_run_goes_on_with_its_own_store_alone(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder to build is gone or was replaced, that is said; with it back in its place the run goes on."""
+    monkeypatch.setattr(judging, "SEGMENT", 128)
+    source = write_lines(tmp_path / "in.jsonl", rows("own store", 400))
+    data, aside = tmp_path / "data", tmp_path / "aside"
+    options = Options((str(source),), tmp_path / "out", build=data, report=False)
+    run = partial(Run, options, Quiet(), lambda _: None)
+    read = options.out / "work" / "read.json"
+    with pytest.raises(judging.Interrupted):
+        run(read.exists)()
+    if what == "older":
+        shutil.copytree(data, aside)
+        with pytest.raises(judging.Interrupted):
+            run(read.exists)()
+    data.rename(tmp_path / "own")
+    if what == "older":
+        aside.rename(data)
+    elif what != "none":
+        with Engine.open(data) as engine:
+            engine.ingest_batch([Document(f"d{n}", f"خبر {n} بازار تهران") for n in range(9)])
+    with pytest.raises(StoreError, match="not there any more" if what == "none" else "is another, or an older one"):
+        run()()
+    shutil.rmtree(data, ignore_errors=True)
+    (tmp_path / "own").rename(data)
+    run()()
+    with Engine.open(data) as engine:
+        assert engine.corpus_stats().documents == 400
 
 
 def test_a_corpus_with_a_window_is_judged_against_as_one_without(

@@ -112,6 +112,12 @@ class Judging:
     def is_done(self) -> bool:
         return self.begins_at == len(self.order)
 
+    @property
+    def last_judged(self) -> str | None:
+        """The id of the last document that a whole segment holds."""
+        found = (read_segment(path, ("id",)).column("id") for path in reversed(segments(self.folder)))
+        return next((ids[-1].as_py() for ids in found if len(ids)), None)
+
     def run(self, judges: Judges) -> None:
         """Judge what no whole segment holds yet.
 

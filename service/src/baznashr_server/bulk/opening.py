@@ -24,15 +24,15 @@ AT_THE_END = 1e9
 
 def _prepare(options: Options, state: State) -> Path:
     """Make the data folder, unless it was made for this run already."""
-    data, made = folder_of(options, state), state.path(MADE)
-    if made.exists():
+    data = folder_of(options, state)
+    if state.path(MADE).exists():
         return data
     check_build(options, state)
     options.check_against()
+    DataFolder.acquire(data).release()  # by a run that was killed and has not let it go yet, it would be filled again
     shutil.rmtree(data, ignore_errors=True)  # begun by this run, or empty
     state.path(BEGUN).touch()
     if options.against is None:
-        write_json(made, {"window_days": 0})
         return data
     source = options.against / DATABASE
     folder = DataFolder.acquire(data)
@@ -46,7 +46,6 @@ def _prepare(options: Options, state: State) -> Path:
     from baznashr_server.bulk.stores import note_ids  # noqa: PLC0415 - needs pyarrow, which takes time to load
 
     note_ids(options, state)
-    write_json(made, {"window_days": _set_window(data, options.corpus, 0)})
     return data
 
 
@@ -81,13 +80,17 @@ def opened(options: Options, state: State, documents: int, letters: int) -> Iter
         StoreError: The folder to build is not empty, or the store cannot be read.
     """
     data = _prepare(options, state)
-    window = read_json(state.path(MADE))["window_days"]
-    if window:
-        _set_window(data, options.corpus, 0)  # which an interrupted run has set back
+    made = state.path(MADE)
+    window = _set_window(data, options.corpus, 0) if options.against else 0
+    if made.exists():
+        window = read_json(made)["window_days"]
     with Engine.open(data, snapshot_seconds=AT_THE_END if options.build else inf) as engine:
         names = {corpus.name for corpus in engine.list_corpora()}
         if options.corpus not in names:
             engine.create_corpus(options.corpus)
+        if not made.exists():
+            created = str(engine.get_corpus(options.corpus).created_at)
+            write_json(made, {"created": created, "window_days": window})
         if options.source_ranks and options.against is None:
             policy = engine.get_corpus(options.corpus).policy
             if policy.source_ranks != options.source_ranks:

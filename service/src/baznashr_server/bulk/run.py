@@ -24,6 +24,7 @@ from baznashr_server.bulk.reading import Reader, sample
 from baznashr_server.bulk.spill import Order, run_bytes
 from baznashr_server.bulk.state import (
     JUDGED,
+    MADE,
     ORDER,
     PLAN,
     READ,
@@ -35,6 +36,7 @@ from baznashr_server.bulk.state import (
     read_json,
     write_json,
 )
+from baznashr_server.bulk.stores import check_made
 from baznashr_server.bulk.writing import PARTIAL
 from baznashr_server.store.folder import LOCK, DataFolder
 
@@ -193,6 +195,8 @@ class Run:
                 told=shown.judged,
                 is_stopping=self.is_stopping,
             )
+            if state.path(MADE).exists():
+                check_made(self.options, state, judging.last_judged)
             # Where nothing was accepted, the store is made all the same: what follows asks it for its policy.
             if not judging.is_done or not len(order):
                 left = len(order) - judging.begins_at

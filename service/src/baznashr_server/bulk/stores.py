@@ -1,18 +1,45 @@
-"""What the store to judge against had before the run, which is noted beside what the run does."""
+"""The store of a run, and the one it judges against, as they are looked at from outside."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from baznashr.errors import CorpusNotFound
+from baznashr.errors import CorpusNotFound, StoreError
 from baznashr_server.bulk.options import Options
-from baznashr_server.bulk.state import State, folder_of
+from baznashr_server.bulk.state import MADE, State, folder_of, read_json
 from baznashr_server.bulk.writing import whole
 from baznashr_server.profile import PROFILES
+from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.reading import Moment
 
 STORED = "stored.arrow"
+
+
+def check_made(options: Options, state: State, judged: str | None) -> None:
+    """Refuse to go on with a store other than the one that this run has made.
+
+    Args:
+        judged: The id of a document that it has stored, the last that is known.
+
+    Raises:
+        StoreError: It is not there, or another one is.
+    """
+    data = folder_of(options, state)
+    fault = "is not there any more"
+    if (data / DATABASE).is_file():
+        created = read_json(state.path(MADE))["created"]
+        with Moment(data / DATABASE, *PROFILES) as moment:
+            corpus = next((row for row in moment.corpora() if row.name == options.corpus), None)
+            known = corpus is not None and str(from_micros(corpus.created)) == created
+            if corpus and known and (judged is None or moment.document(corpus.corpus, judged)):
+                return
+        fault = "is another, or an older one"
+    raise StoreError(
+        f"{data}: the store that the unfinished run was writing {fault}. Put it back, or remove {state.folder} to "
+        "begin anew.",
+        reason="OTHER_STORE",
+    )
 
 
 def note_ids(options: Options, state: State) -> None:
