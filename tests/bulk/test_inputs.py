@@ -14,7 +14,7 @@ import pytest
 from click.testing import Result
 
 from baznashr.errors import InvalidArgument
-from baznashr_server.bulk import judging
+from baznashr_server.bulk import judging, run, spill
 from baznashr_server.bulk.inputs import find
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Quiet
@@ -31,10 +31,10 @@ def column(folder: Path, name: str) -> list[object]:
     return found
 
 
-def interrupt(source: object, out: Path) -> None:
-    """Leave an unfinished run."""
+def interrupt(source: object, out: Path, after: str = "work") -> None:
+    """Leave an unfinished run, which was interrupted once it had made a file."""
     with pytest.raises(judging.Interrupted):
-        Run(Options((str(source),), out, report=False), Quiet(), lambda _: None, lambda: True)()
+        Run(Options((str(source),), out, report=False), Quiet(), lambda _: None, (out / after).exists)()
 
 
 def test_a_dry_run_leaves_an_unfinished_run_alone(bulk: Bulk, tmp_path: Path) -> None:
@@ -198,6 +198,31 @@ def test_a_parquet_file_without_ids_keeps_one_id_a_row(bulk: Bulk, tmp_path: Pat
     assert len(set(column(tmp_path / "out", "id"))) == 4
     assert sorted(map(str, column(tmp_path / "out", "verdict"))) == ["EXACT", "EXACT", "NEW", "NEW"]
     assert pq.read_table(tmp_path / "out" / "kept.parquet").schema == table.schema
+
+
+def test_parquet_files_of_two_schemas_and_much_metadata(
+    bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are kept in the order of judging, a file for each schema; there are few runs, and fewer are open at once."""
+    monkeypatch.setattr(run, "run_bytes", lambda _: 60_000)
+    monkeypatch.setattr(spill, "OPEN_RUNS", 2)
+    archive = rows("schemas", 240)
+    for number in range(12):
+        table = pa.Table.from_pylist(archive[number * 20 : (number + 1) * 20])
+        if number % 2:
+            table = table.append_column("more", pa.array(range(20)))
+        pq.write_table(table.replace_schema_metadata({"file": str(number)}), tmp_path / f"{number:02d}.parquet")
+    interrupt(tmp_path / "*.parquet", tmp_path / "out", after="work/read.json")
+    assert 2 < len(list((tmp_path / "out" / "work" / "runs").iterdir())) < 9
+    assert bulk(tmp_path / "*.parquet").exit_code == 0
+    found = pq.read_table(tmp_path / "out" / "judgements.parquet", columns=["id", "kept"]).to_pylist()
+    kept = [row["id"] for row in found if row["kept"]]
+    files = [pq.read_table(tmp_path / "out" / f"kept{more}.parquet") for more in ("", "-2")]
+    both = [table.column("id").to_pylist() for table in files]
+    assert {len(table.schema) for table in files} == {5, 6}
+    assert sorted(both[0] + both[1]) == sorted(kept)
+    for ids in both:
+        assert ids == [one for one in kept if one in set(ids)]
 
 
 def test_a_broken_row_of_parquet_costs_no_other(bulk: Bulk, tmp_path: Path) -> None:

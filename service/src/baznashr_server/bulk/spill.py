@@ -34,6 +34,8 @@ KEYS = pa.schema(
     ]
 )
 """Of each row: publish time in microseconds since 1970 or null, id, and where it was read."""
+OPEN_RUNS = 512
+"""Runs that are open at once, half of the files that a process may have open."""
 LAST = np.iinfo(np.int64).max
 """Stands for an unknown publish time where rows are sorted."""
 
@@ -59,8 +61,17 @@ def keys_of(documents: Sequence[Document], file: int, rows: Sequence[int], place
     return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, KEYS, strict=True)], schema=KEYS)
 
 
+class _Waiting:
+    """Rows of one schema for the next run of it."""
+
+    def __init__(self) -> None:
+        self.payload: list[pa.RecordBatch] = []
+        self.keys: list[pa.Table] = []
+        self.bytes = 0
+
+
 class Runs:
-    """Writes runs into a folder, one in the background while the next gathers."""
+    """Writes runs into a folder, one in the background while the next gathers; each holds rows of one schema."""
 
     def __init__(self, folder: Path, bytes_a_run: int) -> None:
         self._folder = folder
@@ -68,9 +79,7 @@ class Runs:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="spill")
         self._writing: Future[pa.Table] | None = None
         self._keys: list[pa.Table] = []
-        self._waiting_keys: list[pa.Table] = []
-        self._waiting: list[pa.RecordBatch] = []
-        self._bytes = 0
+        self._waiting: list[_Waiting] = []
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -84,21 +93,23 @@ class Runs:
     def add(self, piece: Piece, file: int) -> None:
         if not piece.documents:
             return
-        if self._waiting and self._waiting[0].schema != piece.payload.schema:
-            self._end_run()
-        self._waiting.append(piece.payload)
-        self._waiting_keys.append(keys_of(piece.documents, file, piece.rows, piece.places))
-        self._bytes += piece.payload.get_total_buffer_size()
+        waiting = next((one for one in self._waiting if one.payload[0].schema == piece.payload.schema), None)
+        if waiting is None:
+            waiting = _Waiting()
+            self._waiting.append(waiting)
+        waiting.payload.append(piece.payload)
+        waiting.keys.append(keys_of(piece.documents, file, piece.rows, piece.places))
+        waiting.bytes += piece.payload.get_total_buffer_size()
         self.rows += len(piece.documents)
-        if self._bytes >= self._bytes_a_run:
-            self._end_run()
+        if sum(one.bytes for one in self._waiting) >= self._bytes_a_run:
+            self._end_run(max(self._waiting, key=lambda one: one.bytes))
 
-    def _end_run(self) -> None:
+    def _end_run(self, waiting: _Waiting) -> None:
         self._collect()
-        payload, keys = pa.Table.from_batches(self._waiting), pa.concat_tables(self._waiting_keys)
+        self._waiting.remove(waiting)
+        payload, keys = pa.Table.from_batches(waiting.payload), pa.concat_tables(waiting.keys)
         path = self._folder / f"{len(self._keys):06d}.arrow"
-        self._writing = self._threads.submit(_write_run, path, payload, keys, self._bytes)
-        self._waiting, self._waiting_keys, self._bytes = [], [], 0
+        self._writing = self._threads.submit(_write_run, path, payload, keys, waiting.bytes)
 
     def _collect(self) -> None:
         if self._writing is not None:
@@ -107,8 +118,8 @@ class Runs:
 
     def finish(self) -> list[pa.Table]:
         """Write what is left and return the keys of each run, in its order."""
-        if self._waiting:
-            self._end_run()
+        while self._waiting:
+            self._end_run(self._waiting[0])
         self._collect()
         return self._keys
 
@@ -178,11 +189,15 @@ class _Run:
     """Reads a run forwards."""
 
     def __init__(self, path: Path) -> None:
-        self._reader = pa.ipc.open_file(pa.OSFile(str(path)))
+        self._file = pa.OSFile(str(path))
+        self._reader = pa.ipc.open_file(self._file)
         self._batch = self._reader.get_batch(0)
         self._rows = self._batch.num_rows
         """Of every batch but the last."""
         self._number = 0
+
+    def close(self) -> None:
+        self._file.close()
 
     def take(self, positions: NDArray[np.int64]) -> list[pa.RecordBatch]:
         """Return the rows at *positions*, which ascend, from batches whose numbers never go back."""
@@ -220,14 +235,19 @@ def in_order(
     for first in range(start, wanted.size, count):
         group = wanted[first : first + count]
         run, position = order.run[group], order.position[group]
-        parts: dict[pa.Schema, tuple[list[NDArray[np.int64]], list[pa.RecordBatch]]] = {}
+        parts: list[tuple[list[NDArray[np.int64]], list[pa.RecordBatch]]] = []
         for number in np.unique(run).tolist():
-            reader = runs.get(number)
-            if reader is None:
-                reader = runs[number] = _Run(folder / f"{number:06d}.arrow")
+            reader = runs.pop(number) if number in runs else _Run(folder / f"{number:06d}.arrow")
+            runs[number] = reader
+            if len(runs) > OPEN_RUNS:
+                runs.pop(next(iter(runs))).close()  # the one asked longest ago
             at = np.flatnonzero(run == number)
             batches = reader.take(position[at])
-            places, held = parts.setdefault(batches[0].schema, ([], []))
-            places.append(at)
-            held.extend(batches)
-        yield [Part(np.concatenate(places), pa.Table.from_batches(held)) for places, held in parts.values()]
+            # Compared without their metadata, which say nothing of rows, and which a hash would tell apart.
+            part = next((part for part in parts if part[1][0].schema == batches[0].schema), None)
+            if part is None:
+                part = [], []
+                parts.append(part)
+            part[0].append(at)
+            part[1].extend(batches)
+        yield [Part(np.concatenate(places), pa.Table.from_batches(held)) for places, held in parts]
