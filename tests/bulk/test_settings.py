@@ -147,6 +147,20 @@ def test_against_a_store_that_stays_as_it_is(bulk: Bulk, tmp_path: Path) -> None
         assert engine.check(some[0]["text"], "news").repeated
 
 
+@pytest.mark.parametrize("flags", [(), ("--clean",)])
+def test_the_longest_is_so_without_its_second_copies(bulk: Bulk, tmp_path: Path, flags: tuple[str, ...]) -> None:
+    """A text with a paragraph twice does not win by it over one that says more."""
+    parts = [article(Random(f"longest {n}"), 60) + "." for n in range(4)]
+    some = [
+        {"id": "a", "text": "\n\n".join(parts), "time": 1_700_000_000},
+        {"id": "b", "text": "\n\n".join([*parts, "چند واژه دیگر هم در پایان آمده است."]), "time": 1_700_000_100},
+        {"id": "c", "text": "\n\n".join([*parts, parts[1]]), "time": 1_700_000_200},
+    ]
+    assert bulk(write_lines(tmp_path / "in.jsonl", some), "--keep", "longest", *flags).exit_code == 0
+    assert {row["cluster"] for row in table(tmp_path / "out")} == {"a"}
+    assert [row["id"] for row in kept(tmp_path / "out")] == ["b"]
+
+
 def test_a_text_that_the_store_has_is_cleaned_by_its_own_blanks(bulk: Bulk, tmp_path: Path) -> None:
     """Where the text of a known id differs in whitespace, its own second copy goes, and nothing else of it."""
     parts = [article(Random(f"blank {n}"), 40) + "." for n in range(4)]

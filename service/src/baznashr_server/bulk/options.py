@@ -26,7 +26,7 @@ class Keep(StrEnum):
     EARLIEST = "earliest"
     """The canonical one: published first, unknown times last, then by source rank and id."""
     LONGEST = "longest"
-    """The one with the most characters, of equals the earliest."""
+    """The one with the most characters that are no second copy, of equals the earliest."""
     SOURCE_RANK = "source-rank"
     """The one of the source named first, of equals the earliest."""
 

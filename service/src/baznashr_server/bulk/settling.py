@@ -15,21 +15,21 @@ from baznashr_server.bulk.columns import JUDGED
 from baznashr_server.bulk.judging import read_segment, segments
 from baznashr_server.bulk.options import Keep
 
-NEEDED = ("id", "canonical_id", "verdict", "repeated", "characters", "source", "published_at")
+NEEDED = ("id", "canonical_id", "verdict", "repeated", "characters", "source", "published_at", "repetition_spans")
 SAME_ARTICLE = ("EXACT", "NEAR_DUPLICATE")
 """Verdicts of what may stand for its cluster; an excerpt is a part of the article and may not."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """NEEDED columns of all judgements in order."""
+    """NEEDED columns of all judgements in order, but for `characters`, of which those of second copies are taken."""
 
     table: pa.Table
 
     @classmethod
     def read(cls, folder: Path) -> Judged:
-        tables = [read_segment(path, NEEDED) for path in segments(folder)]
-        empty = JUDGED.empty_table().select(list(NEEDED))
+        tables = [_once(read_segment(path, NEEDED)) for path in segments(folder)]
+        empty = _once(JUDGED.empty_table().select(list(NEEDED)))
         return cls(pa.concat_tables(tables or [empty]).unify_dictionaries().combine_chunks())
 
     def __len__(self) -> int:
@@ -38,6 +38,17 @@ class Judged:
     def column(self, name: str) -> pa.Array:
         column = self.table.column(name)
         return column.chunk(0) if column.num_chunks == 1 else pa.array([], column.type)
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """Return the judgements with the characters of each text that it does not repeat, in place of the spans it does."""
+    spans = table.column("repetition_spans").combine_chunks()
+    of, found = pc.list_parent_indices(spans).to_numpy(), pc.list_flatten(spans)
+    lengths = pc.subtract(found.field("end"), found.field("start")).to_numpy()
+    repeated = np.bincount(of, lengths, minlength=table.num_rows).astype(np.int32)
+    at = table.schema.get_field_index("characters")
+    once = pc.subtract(table.column(at), pa.array(repeated))
+    return table.set_column(at, "characters", once).drop_columns(["repetition_spans"])
 
 
 @dataclass(frozen=True)
