@@ -3,7 +3,7 @@
 import csv
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -12,9 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from click.testing import Result
 
 from baznashr.types import Document
+from baznashr_server.bulk import spill
+from baznashr_server.bulk.batches import Answers, Given
+from baznashr_server.bulk.bench import Bench
 from baznashr_server.bulk.times import read_time
 from baznashr_server.engine import Engine
 from tests.bulk.conftest import rows, write_lines
@@ -70,6 +74,27 @@ def test_the_result_depends_on_the_rows_alone(bulk: Bulk, tmp_path: Path) -> Non
         for out in ("out", "other")
     ]
     assert kept[0] == kept[1]
+
+
+def test_long_texts_go_by_few_at_a_time(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches hold so many characters at most, and no answer depends on where they end."""
+    source = write_lines(tmp_path / "in.jsonl", rows("long", 300))
+    assert bulk(source).exit_code == 0
+    sizes: list[list[int]] = []
+    submit = Bench.submit
+
+    def noted(bench: Bench, given: Sequence[Given]) -> Callable[[], Answers]:
+        sizes.append([len(one[1]) for one in given])
+        return submit(bench, given)
+
+    monkeypatch.setattr(Bench, "submit", noted)
+    monkeypatch.setattr(spill, "MOST_CHARACTERS", 3000)
+    assert bulk(source, out="other").exit_code == 0
+    assert sum(map(len, sizes)) == 300
+    assert len(sizes) > 30
+    assert all(sum(some) <= 3000 or len(some) == 1 for some in sizes)
+    for name in (*SAME, "kept.jsonl"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
 
 
 def test_what_is_not_kept_names_what_is(bulk: Bulk, tmp_path: Path) -> None:

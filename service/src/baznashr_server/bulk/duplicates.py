@@ -68,7 +68,7 @@ def _digests(folder: Path, order: Order, reader: Reader, rows: NDArray[np.int64]
 
     found: list[tuple[bytes, bytes]] = [(b"", b"")] * rows.size
     start = 0
-    for parts in in_order(folder, order, 0, GROUP, rows):
+    for group, parts in in_order(folder, order, rows, GROUP):
         for at, payload in parts:
             if is_raw(payload):
                 raws = payload.column(0).to_pylist()
@@ -77,5 +77,5 @@ def _digests(folder: Path, order: Order, reader: Reader, rows: NDArray[np.int64]
             for place, document, raw in zip(at.tolist(), reader.documents(payload), raws, strict=True):
                 digest = bytes.fromhex(fingerprint(document.text).digest)
                 found[start + place] = digest, blake2b(raw, digest_size=16).digest()
-        start += GROUP
+        start += group.size
     return found

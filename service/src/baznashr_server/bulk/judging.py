@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from baznashr_server.bulk import batches, columns
@@ -138,8 +139,8 @@ class Judging:
 
     def _given(self, start: int) -> Iterator[tuple[list[Given], int]]:
         """Yield the documents of a batch, and the bytes of their rows."""
-        for parts in in_order(self.runs, self.order, start, batches.SIZE):
-            given: list[Given | None] = [None] * sum(part.at.size for part in parts)
+        for rows, parts in in_order(self.runs, self.order, np.arange(start, len(self.order)), batches.SIZE):
+            given: list[Given | None] = [None] * rows.size
             for at, payload in parts:
                 for place, one in zip(at.tolist(), self.reader.documents(payload), strict=True):
                     micros = None if one.published_at is None else to_micros(one.published_at)

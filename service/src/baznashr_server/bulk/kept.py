@@ -151,10 +151,7 @@ def write_kept(
     file = order.keys.column("file").to_numpy()
     with ExitStack() as stack:
         sink = Kept(folder, inputs, fields, encoding, stack)
-        start = 0
-        for parts in in_order(runs, order, 0, GROUP, kept):
-            rows = kept[start : start + GROUP]
-            start += GROUP
+        for rows, parts in in_order(runs, order, kept, GROUP):
             for at, payload in parts:
                 if not is_raw(payload):
                     sink.columns(_clean_columns(payload, rows[at].tolist(), fields, cleaned))

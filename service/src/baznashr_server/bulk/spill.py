@@ -31,9 +31,13 @@ KEYS = pa.schema(
         pa.field("file", pa.int32()),
         pa.field("row", pa.int64()),
         pa.field("place", pa.int64()),
+        pa.field("size", pa.int32()),
     ]
 )
-"""Of each row: publish time in microseconds since 1970 or null, id, and where it was read."""
+"""Of each row: publish time in microseconds since 1970 or null, id, where it was read, and its characters of text."""
+MOST_CHARACTERS = 1 << 20
+"""Of the texts that are read, and so judged, together, unless one of them alone has more. What is known of a batch's
+texts and of all that they are compared with is in memory at once."""
 OPEN_RUNS = 512
 """Runs that are open at once, half of the files that a process may have open."""
 LAST = np.iinfo(np.int64).max
@@ -57,7 +61,8 @@ def _sorted(keys: pa.Table) -> pa.Array:
 
 def keys_of(documents: Sequence[Document], file: int, rows: Sequence[int], places: Sequence[int]) -> pa.Table:
     times = [None if d.published_at is None else to_micros(d.published_at) for d in documents]
-    columns = [times, [d.id for d in documents], [file] * len(documents), rows, places]
+    sizes = [len(d.text) for d in documents]
+    columns = [times, [d.id for d in documents], [file] * len(documents), rows, places, sizes]
     return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, KEYS, strict=True)], schema=KEYS)
 
 
@@ -222,18 +227,33 @@ class Part(NamedTuple):
     payload: pa.Table
 
 
-def in_order(
-    folder: Path, order: Order, start: int, count: int, rows: NDArray[Any] | None = None
-) -> Iterator[list[Part]]:
-    """Yield the payloads of the rows from *start* on, *count* at a time, in parts of one schema each.
+class Group(NamedTuple):
+    rows: NDArray[np.int64]
+    """Numbers in the order."""
+    parts: list[Part]
+
+
+def _grouped(order: Order, rows: NDArray[Any], count: int) -> Iterator[NDArray[Any]]:
+    """Yield *count* rows at a time, and in several goes where their texts are long."""
+    sizes = order.keys.column("size").to_numpy()
+    for first in range(0, rows.size, count):
+        group = rows[first : first + count]
+        ends = np.cumsum(sizes[group], dtype=np.int64)
+        start = before = 0
+        while start < group.size:
+            end = max(start + 1, int(np.searchsorted(ends, before + MOST_CHARACTERS, "right")))
+            yield group[start:end]
+            start, before = end, int(ends[end - 1])
+
+
+def in_order(folder: Path, order: Order, rows: NDArray[Any], count: int) -> Iterator[Group]:
+    """Yield the payloads of rows, at most *count* and MOST_CHARACTERS at a time, in parts of one schema each.
 
     Args:
-        rows: Ascending numbers of the rows wanted; all without it, and *start* then counts among them.
+        rows: Ascending numbers. After each *count* of them a group ends, however long their texts are.
     """
     runs: dict[int, _Run] = {}
-    wanted = np.arange(len(order)) if rows is None else rows
-    for first in range(start, wanted.size, count):
-        group = wanted[first : first + count]
+    for group in _grouped(order, rows, count):
         run, position = order.run[group], order.position[group]
         parts: list[tuple[list[NDArray[np.int64]], list[pa.RecordBatch]]] = []
         for number in np.unique(run).tolist():
@@ -250,4 +270,4 @@ def in_order(
                 parts.append(part)
             part[0].append(at)
             part[1].extend(batches)
-        yield [Part(np.concatenate(places), pa.Table.from_batches(held)) for places, held in parts]
+        yield Group(group, [Part(np.concatenate(places), pa.Table.from_batches(held)) for places, held in parts])
