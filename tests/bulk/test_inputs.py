@@ -254,6 +254,27 @@ def test_odd_columns_of_parquet(bulk: Bulk, tmp_path: Path) -> None:
     assert judged(tmp_path / "out") == {"good"}
 
 
+def test_rows_of_one_id_are_settled_alike_in_all_forms(bulk: Bulk, tmp_path: Path) -> None:
+    """What stands for rows of one text is told by their fields; values that Python cannot hold are no matter."""
+    some = [{"id": f"{n % 9}", "text": f"{TEXT} {n % 9}", "title": f"{TEXT[n:]}"} for n in range(36)]
+    held = pa.table({"far": pa.array([10**13] * 36, pa.timestamp("s")), "long": pa.array([1] * 36, pa.duration("ns"))})
+    for name, values in {"when": pa.array([1] * 36, pa.time64("ns")), "kind": pa.array(["a", "b"] * 18)}.items():
+        held = held.append_column(name, values.dictionary_encode() if name == "kind" else values)
+    for name, values in pa.Table.from_pylist(some).to_pydict().items():
+        held = held.append_column(name, pa.array(values))
+    pq.write_table(held, tmp_path / "in.parquet")
+    write_lines(tmp_path / "in.jsonl", some)
+    with (tmp_path / "in.csv").open("w", encoding="utf-8") as file:
+        file.writelines(
+            f"{row['title']},{row['id']},{row['text']}\n" for row in [{name: name for name in some[0]}, *some]
+        )
+    for form in ("jsonl", "csv", "parquet"):
+        assert bulk(tmp_path / f"in.{form}", out=form).exit_code == 0
+    titles = column(tmp_path / "jsonl", "title")
+    assert len(titles) == 9
+    assert titles == column(tmp_path / "csv", "title") == column(tmp_path / "parquet", "title")
+
+
 def test_two_columns_of_one_name_make_a_table_unreadable(bulk: Bulk, tmp_path: Path) -> None:
     """Neither is dropped without a word."""
     (tmp_path / "twice.csv").write_text(f"id,text,n,n\na,{TEXT},1,2\n", "utf-8")

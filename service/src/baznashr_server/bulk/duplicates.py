@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from baznashr_server.bulk.payload import in_microseconds, is_raw
+from baznashr_server.bulk.payload import is_raw
 from baznashr_server.bulk.reading import Reader
 from baznashr_server.bulk.spill import Order, in_order
 
@@ -45,10 +45,12 @@ def settle(folder: Path, order: Order, reader: Reader) -> Settled:
         return Settled(dropped, rejected, copies)
     digests = _digests(folder, order, reader, shared)
     ids = order.keys.column("id").take(pa.array(shared)).to_pylist()
-    # Ties in the digest are broken by place in the order, which is by time, and among equal times by the payload.
+    # Ties in the digest are broken by place in the order, which is by time, and among equal times by the other digests.
     times = order.keys.column("time").take(pa.array(shared)).to_pylist()
     unknown = [time is None for time in times]
-    ranked = sorted(range(shared.size), key=lambda i: (ids[i], digests[i][0], unknown[i], times[i] or 0, digests[i][1]))
+    ranked = sorted(
+        range(shared.size), key=lambda i: (ids[i], digests[i][0], unknown[i], times[i] or 0, *digests[i][1:])
+    )
     first = -1
     for i in ranked:
         if first < 0 or ids[i] != ids[first]:
@@ -62,20 +64,37 @@ def settle(folder: Path, order: Order, reader: Reader) -> Settled:
     return Settled(dropped, rejected, copies)
 
 
-def _digests(folder: Path, order: Order, reader: Reader, rows: NDArray[np.int64]) -> list[tuple[bytes, bytes]]:
-    """Return of each row the digest of its canonical text and one of its payload."""
+def _digests(folder: Path, order: Order, reader: Reader, rows: NDArray[np.int64]) -> list[tuple[bytes, ...]]:
+    """Return of each row the digests of its canonical text, its document and its payload, whose form is its file's."""
     from baznashr_server.sketch.fingerprint import fingerprint  # noqa: PLC0415 - compiles kernels, and is seldom needed
 
-    found: list[tuple[bytes, bytes]] = [(b"", b"")] * rows.size
+    found: list[tuple[bytes, ...]] = [()] * rows.size
     start = 0
     for group, parts in in_order(folder, order, rows, GROUP):
         for at, payload in parts:
-            if is_raw(payload):
-                raws = payload.column(0).to_pylist()
-            else:
-                raws = [repr(sorted(record.items())).encode() for record in in_microseconds(payload).to_pylist()]
-            for place, document, raw in zip(at.tolist(), reader.documents(payload), raws, strict=True):
+            for place, document, held in zip(at.tolist(), reader.documents(payload), _payloads(payload), strict=True):
                 digest = bytes.fromhex(fingerprint(document.text).digest)
-                found[start + place] = digest, blake2b(raw, digest_size=16).digest()
+                fields = repr((document.title, document.source, document.url, document.text)).encode()
+                found[start + place] = digest, _short(fields), _short(held)
         start += group.size
     return found
+
+
+def _short(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
+
+
+def _payloads(payload: pa.Table) -> list[bytes]:
+    """Return rows as bytes: columns by name, and their values as Arrow has them, since Python cannot hold them all."""
+    if is_raw(payload):
+        raws: list[bytes] = payload.column(0).to_pylist()
+        return raws
+    names = payload.schema.names
+    payload = payload.select(sorted(range(len(names)), key=names.__getitem__))
+    for at, column in enumerate(payload.schema):
+        if pa.types.is_dictionary(column.type):  # whose numbers mean something else in another file
+            payload = payload.set_column(at, column.name, payload.column(at).cast(column.type.value_type))
+    # Taken and not sliced: a slice may bring bits of its neighbours.
+    rows = (payload.take([at]).combine_chunks().to_batches()[0] for at in range(payload.num_rows))
+    kinds = f"{payload.schema.names}{payload.schema.types}".encode()
+    return [kinds + row.serialize().to_pybytes() for row in rows]
