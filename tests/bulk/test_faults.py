@@ -5,11 +5,15 @@ import csv
 import gzip
 import json
 import lzma
+import shutil
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
+import apsw
 import pyarrow.parquet as pq
 import pytest
 import zstandard
@@ -19,6 +23,8 @@ from baznashr.errors import InvalidText
 from baznashr_server.bulk.lines import csv_records, lines
 from baznashr_server.bulk.reading import NO_LETTERS, check_has_letters
 from baznashr_server.bulk.unpacking import chunks
+from baznashr_server.store.rows import DocumentRow
+from baznashr_server.store.store import Store
 from baznashr_server.text.canonical import canonicalise
 from tests.bulk.conftest import rows, write_lines
 from tests.support.texts import article
@@ -218,6 +224,42 @@ def test_texts_of_a_folder_and_other_encodings(bulk: Bulk, tmp_path: Path) -> No
     assert json.loads((tmp_path / "out" / "run.json").read_text("utf-8"))["skipped"] == [
         f"{folder / 'note.md'} (the name does not say what it holds)"
     ]
+
+
+def test_a_full_disk_is_named(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The write that failed is told of, with the folder and what to do; with room again the run goes on."""
+    source = write_lines(tmp_path / "in.jsonl", rows("full", 300))
+    insert, calls = Store.insert_document, count()
+
+    def fail(store: Store, row: DocumentRow) -> None:
+        if next(calls) == 200:
+            raise apsw.FullError("database or disk is full")
+        insert(store, row)
+
+    monkeypatch.setattr(Store, "insert_document", fail)
+    result = bulk(source, "--build", tmp_path / "data")
+    assert result.exit_code == 1
+    for words in (str(tmp_path / "data"), "database or disk is full", "the same command then goes on"):
+        assert words in result.output
+    assert bulk(source, "--build", tmp_path / "data").exit_code == 0
+    assert len(judged(tmp_path / "out")) == 300
+
+
+def test_a_disk_without_room_for_the_store_is_told_at_the_start(
+    bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder to build may lie on a disk of its own, which is looked at too."""
+    source = write_lines(tmp_path / "in.jsonl", rows("room", 20))
+    (tmp_path / "small").mkdir()
+
+    def usage(folder: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=1000 if folder == tmp_path / "small" else 1 << 40)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    result = bulk(source, "--build", tmp_path / "small" / "data")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'small' / 'data'}: the run needs about" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_is_said_to_have_no_letters_has_none() -> None:

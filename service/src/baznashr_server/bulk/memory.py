@@ -32,6 +32,8 @@ A_LETTER = 0.34
 """Passages in the tables: 2 for every 49 characters but blanks, 8 bytes each at a load of 0.8."""
 ON_DISK = 2.2
 """Bytes on disk for one byte of input, decompressed: sorted runs, the store, the kept set."""
+IN_STORE = 1.5
+"""Of them in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +147,18 @@ def check(need: int, rows: int, limit: int | None) -> None:
         )
 
 
-def _written(size: int) -> str:
+def _written(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def check_disk(folder: Path, text_bytes: int) -> None:
-    """Refuse a run whose files will not fit.
+def check_disk(folder: Path, need: float) -> None:
+    """Refuse a run of whose files so many bytes will not fit into a folder, which need not be there yet.
 
     Raises:
         StoreError: They will not.
     """
-    need, free = int(ON_DISK * text_bytes), shutil.disk_usage(folder).free
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(there).free
     if need > free:
         raise StoreError(
             f"{folder}: the run needs about {_written(need)} of disk, and {_written(free)} are free.",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
+from baznashr.errors import ReadOnly, StoreError
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.state import BEGUN, MADE, State, check_build, folder_of, read_json, write_json
 from baznashr_server.engine import Engine
@@ -69,6 +70,19 @@ def _set_window(data: Path, corpus: str, days: int) -> int:
 
 
 @contextmanager
+def _naming_what_failed(data: Path) -> Iterator[None]:
+    """Tell of the write that failed, where the engine tells that it takes none since."""
+    try:
+        yield
+    except ReadOnly as error:
+        raise StoreError(
+            f"The store in {data} could not be written ({error.metadata['cause']}). Make room, or see to the disk; the "
+            "same command then goes on.",
+            reason=error.reason,
+        ) from error
+
+
+@contextmanager
 def opened(options: Options, state: State, documents: int, letters: int) -> Iterator[Engine]:
     """Open the engine of a run; a store that is to be kept is on disk when it is closed.
 
@@ -84,7 +98,8 @@ def opened(options: Options, state: State, documents: int, letters: int) -> Iter
     window = _set_window(data, options.corpus, 0) if options.against else 0
     if made.exists():
         window = read_json(made)["window_days"]
-    with Engine.open(data, snapshot_seconds=AT_THE_END if options.build else inf) as engine:
+    seconds = AT_THE_END if options.build else inf
+    with _naming_what_failed(data), Engine.open(data, snapshot_seconds=seconds) as engine:
         names = {corpus.name for corpus in engine.list_corpora()}
         if options.corpus not in names:
             engine.create_corpus(options.corpus)

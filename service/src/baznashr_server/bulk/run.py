@@ -85,7 +85,9 @@ class Run:
             survey = memory.survey(found.inputs, self.options.encoding)
             self._describe(found.inputs, found.skipped, reader, survey)
             memory.check(survey.memory, survey.rows, self.options.memory)
-            memory.check_disk(out, survey.text_bytes)
+            memory.check_disk(out, memory.ON_DISK * survey.text_bytes)
+            if options.build:
+                memory.check_disk(options.build, memory.IN_STORE * survey.text_bytes)
             if self.options.dry_run:
                 return None
             state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
