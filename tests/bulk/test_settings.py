@@ -294,9 +294,12 @@ def test_a_built_folder_is_never_taken_away(bulk: Bulk, tmp_path: Path) -> None:
     """What another run built meanwhile stays, and what cannot be is said before anything is read."""
     source = write_lines(tmp_path / "in.jsonl", rows("built", 30))
     flags = ("--against", tmp_path / "nowhere", "--build", tmp_path / "built")
-    for words in (flags, (*flags, "--dry-run"), ("--corpus", "no name")):
-        assert bulk(source, *words).exit_code == 1
-        assert not (tmp_path / "out").exists()
+    with Engine.open(tmp_path / "store"):
+        other = ("--against", tmp_path / "store", "--corpus", "other")
+        within = ("--build", tmp_path / "out" / "work" / "built")
+        for words in (flags, (*flags, "--dry-run"), ("--corpus", "no name"), other, within):
+            assert bulk(source, *words).exit_code == 1
+            assert not (tmp_path / "out").exists()
     assert bulk(source, "--build", tmp_path / "built", out="other").exit_code == 0
     with Engine.open(tmp_path / "nowhere") as engine:
         engine.ingest(Document("d", article(Random("d"))))

@@ -36,7 +36,7 @@ from baznashr_server.bulk.state import (
     read_json,
     write_json,
 )
-from baznashr_server.bulk.stores import check_made
+from baznashr_server.bulk.stores import check_corpus, check_made
 from baznashr_server.bulk.writing import PARTIAL
 from baznashr_server.store.folder import LOCK, DataFolder
 
@@ -69,6 +69,7 @@ class Run:
         """
         began = time.monotonic()
         self.options.check()
+        check_corpus(self.options)
         out = self.options.out
         if (out / RUN).exists():
             raise InvalidArgument(f"{out} holds a finished run; give another folder.", reason="FINISHED_RUN")

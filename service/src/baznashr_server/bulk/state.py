@@ -101,12 +101,17 @@ class State:
 
 
 def check_build(options: Options, state: State) -> None:
-    """Refuse to build into a folder that holds anything but what this run began.
+    """Refuse to build into a folder that holds anything but what this run began, or that goes when it is finished.
 
     Raises:
-        StoreError: It does.
+        InvalidArgument: It would go.
+        StoreError: It holds something.
     """
     data = options.build
+    if data and data.resolve().is_relative_to(state.folder.resolve()):
+        raise InvalidArgument(
+            f"{data} lies in {state.folder}, which goes when the run is finished; give another --build."
+        )
     if data and not state.path(BEGUN).exists() and data.exists() and any(path.name != LOCK for path in data.iterdir()):
         raise StoreError(f"{data} is not empty; --build makes a new data folder.", reason="FOLDER_NOT_EMPTY")
 

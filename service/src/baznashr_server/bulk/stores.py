@@ -42,13 +42,29 @@ def check_made(options: Options, state: State, judged: str | None) -> None:
     )
 
 
+def check_corpus(options: Options) -> None:
+    """Refuse to judge against a store that has no such corpus.
+
+    Raises:
+        CorpusNotFound: It has none.
+        StoreError: It cannot be read.
+    """
+    if options.against:
+        with Moment(options.against / DATABASE, *PROFILES) as moment:
+            _number_of(options, moment)
+
+
+def _number_of(options: Options, moment: Moment) -> int:
+    corpus = next((row.corpus for row in moment.corpora() if row.name == options.corpus), None)
+    if corpus is None:
+        raise CorpusNotFound(f"There is no corpus {options.corpus!r} in {options.against}.")
+    return corpus
+
+
 def note_ids(options: Options, state: State) -> None:
     """Note which documents the store has before the run: when a run goes on, it has some of the run's too."""
     with Moment(folder_of(options, state) / DATABASE, *PROFILES) as moment:
-        corpus = next((row.corpus for row in moment.corpora() if row.name == options.corpus), None)
-        if corpus is None:
-            raise CorpusNotFound(f"There is no corpus {options.corpus!r} in {options.against}.")
-        table = pa.table({"id": pa.array(moment.ids(corpus), pa.string())})
+        table = pa.table({"id": pa.array(moment.ids(_number_of(options, moment)), pa.string())})
     with (
         whole(state.path(STORED)) as part,
         pa.OSFile(str(part), "wb") as file,
