@@ -15,7 +15,7 @@ from click.testing import Result
 
 from baznashr.errors import InvalidArgument
 from baznashr_server.bulk import judging, run, spill
-from baznashr_server.bulk.inputs import find
+from baznashr_server.bulk.inputs import Form, Found, Input, find
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Quiet
 from baznashr_server.bulk.run import Run
@@ -252,6 +252,31 @@ def test_odd_columns_of_parquet(bulk: Bulk, tmp_path: Path) -> None:
     assert bulk(tmp_path / "in.jsonl", tmp_path / "twice.parquet").exit_code == 3
     assert "two columns are named 'text'" in rejects(tmp_path / "out")[0]["message"]
     assert judged(tmp_path / "out") == {"good"}
+
+
+def test_a_text_with_the_longest_of_names_is_kept(bulk: Bulk, tmp_path: Path) -> None:
+    """There is no longer name for it while it is not whole."""
+    name = "n" * 251 + ".txt"
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / name).write_text(TEXT, "utf-8")
+    assert bulk(tmp_path / "texts").exit_code == 0
+    assert [path.name for path in (tmp_path / "out" / "kept").iterdir()] == [name]
+
+
+def test_a_text_that_would_be_a_folder_is_told_at_the_start(
+    bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one of two folders has an article whose name is that of a folder in the other."""
+    inputs = []
+    for path, text in (("one/x.txt", TEXT), ("other/x.txt/y.txt", OTHER)):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text, "utf-8")
+        inputs.append(Input(path, tmp_path / path, Form.TEXT, path.partition("/")[2]))
+    monkeypatch.setattr(run, "find", lambda *_, **__: Found(tuple(inputs), ()))
+    result = bulk(tmp_path)
+    assert result.exit_code == 1
+    assert "'x.txt' is an article in one folder and the folder of 'x.txt/y.txt' in another" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_rows_of_one_id_are_settled_alike_in_all_forms(bulk: Bulk, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from threading import Thread
 from typing import Any
 
@@ -82,6 +82,7 @@ class Run:
             check_build(options, state)
             spool = state.path(STDIN)
             found = find(options.inputs, options.form, out, spool, self.is_stopping, is_resumed=state.is_planned)
+            _refuse_clash(found.inputs)
             reader = self._reader(found.inputs)
             survey = memory.survey(found.inputs, self.options.encoding)
             self._describe(found.inputs, found.skipped, reader, survey)
@@ -236,6 +237,22 @@ def _refuse_foreign(out: Path) -> None:
     is_ours = not work.is_dir() or {path.name for path in work.iterdir()} <= unplanned
     if any(path != work for path in out.iterdir()) or not is_ours:
         raise InvalidArgument(f"{out} is not empty; give a new folder.", reason="FOREIGN_FOLDER")
+
+
+def _refuse_clash(inputs: Sequence[Input]) -> None:
+    """Refuse texts of which one is to be kept where the folder of another has to be.
+
+    Raises:
+        InvalidArgument: There are such.
+    """
+    ids = {one.text_id for one in inputs if one.form is Form.TEXT}
+    for one in ids:
+        if above := next((str(path) for path in PurePosixPath(one).parents if str(path) in ids), None):
+            raise InvalidArgument(
+                f"{above!r} is an article in one folder and the folder of {one!r} in another, and cannot be both "
+                "among the kept; give the folder that holds both.",
+                reason="CLASHING_NAMES",
+            )
 
 
 def _warm_up_report() -> None:
