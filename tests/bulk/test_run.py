@@ -22,6 +22,7 @@ from baznashr_server.bulk.bench import Bench
 from baznashr_server.bulk.times import read_time
 from baznashr_server.engine import Engine
 from tests.bulk.conftest import rows, write_lines
+from tests.support.texts import article
 
 Bulk = Callable[..., Result]
 SAME = ("judgements.parquet", "clusters.parquet", "edges.parquet", "duplicates.csv", "remove/ids.txt")
@@ -133,3 +134,34 @@ def test_forms_are_alike(bulk: Bulk, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "parquet" / "kept.parquet").column("id").to_pylist() == kept
     with (tmp_path / "csv" / "kept.csv").open(encoding="utf-8", newline="") as file:
         assert [row["id"] for row in csv.DictReader(file)] == kept
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "txt"])
+def test_where_nothing_is_kept_the_kept_set_is_empty(bulk: Bulk, tmp_path: Path, form: str) -> None:
+    """It is there all the same, with its header or its columns."""
+    row = {"id": "in.txt", "text": article(Random("empty"))}
+    with Engine.open(tmp_path / "data") as engine:
+        engine.ingest(Document("stored", row["text"]))
+    source, kept = tmp_path / f"in.{form}", tmp_path / "out" / f"kept.{form}"
+    table = pa.table({"id": [row["id"]], "text": pa.array([row["text"]]).cast(pa.string_view())})
+    match form:
+        case "jsonl":
+            write_lines(source, [row])
+        case "csv":
+            source.write_text("id,text\n" + ",".join(row.values()), "utf-8")
+        case "parquet":
+            pq.write_table(table, source)
+        case _:
+            source.write_text(row["text"], "utf-8")
+    assert bulk(source, "--against", tmp_path / "data").exit_code == 0
+    assert [row["kept_id"] for row in judgements(tmp_path / "out")] == ["stored"]
+    match form:
+        case "jsonl":
+            assert kept.read_text("utf-8") == ""
+        case "csv":
+            assert kept.read_text("utf-8") == "id,text\n"
+        case "parquet":
+            assert pq.read_table(kept).schema.names == ["id", "text"]
+            assert pq.read_table(kept).num_rows == 0
+        case _:
+            assert not list((tmp_path / "out" / "kept").iterdir())

@@ -9,7 +9,7 @@ import io
 import json
 import lzma
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from baznashr.types import Span
 from baznashr_server.bulk.inputs import Form, Input
 from baznashr_server.bulk.mapping import Fields, value_at
-from baznashr_server.bulk.payload import is_raw
+from baznashr_server.bulk.payload import is_raw, without_views
 from baznashr_server.bulk.reading import UNNAMED, header_of
 from baznashr_server.bulk.spill import Order, in_order
 from baznashr_server.bulk.unpacking import PACKED, packing
@@ -115,6 +115,27 @@ class Kept:
         self._parquet.append(gathered)
         gathered.add(payload)
 
+    def empty(self) -> None:
+        """Make the files of those forms of which no row is kept."""
+        for form in dict.fromkeys(one.form for one in self._inputs):
+            match form:
+                case Form.JSONL:
+                    self._lines = self._lines or self._open(form)
+                case Form.TEXT:
+                    (self._folder / "kept").mkdir(exist_ok=True)
+                case Form.PARQUET:
+                    if not self._parquet and (schema := self._schema()) is not None:
+                        self.columns(without_views(schema.empty_table()))
+                case _:
+                    self._tables.get(form) or self._open_table(form)
+
+    def _schema(self) -> pa.Schema | None:
+        """Return the schema of the first Parquet file that can be read."""
+        for one in self._of(Form.PARQUET):
+            with suppress(pa.ArrowException, OSError):
+                return pq.read_schema(one.path)
+        return None
+
 
 class _Gathered:
     """Rows for one row group of a Parquet file."""
@@ -164,6 +185,7 @@ def write_kept(
             for row, raw in sorted(raws, key=lambda one: one[0]):
                 clean = _clean(raw, cleaned[row], fields) if row in cleaned else raw
                 sink.raw(inputs[file[row]].form, clean)
+        sink.empty()
 
 
 def _without(text: str, spans: tuple[Span, ...]) -> str:

@@ -13,7 +13,7 @@ def is_raw(payload: pa.Table | pa.RecordBatch) -> bool:
     return bool(payload.schema.equals(RAW))
 
 
-def without_views(batch: pa.RecordBatch) -> pa.RecordBatch:
+def without_views(batch: pa.RecordBatch | pa.Table) -> pa.RecordBatch | pa.Table:
     """Return the same with views of strings and bytes, which Arrow cannot sort yet, as strings and bytes."""
     for at, column in enumerate(batch.schema):
         if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
