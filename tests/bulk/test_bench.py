@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from baznashr.types import Document
 from baznashr_server.bulk.batches import Answers, Given
 from baznashr_server.bulk.bench import Bench
 from baznashr_server.engine import Engine
+from baznashr_server.engine.ingest import Queued
 from tests.support.texts import article, light_edit
 
 
@@ -70,6 +73,29 @@ def test_a_batch_of_which_all_is_refused_holds_nothing_up(engine: Engine) -> Non
     first, second = judged(engine, [[given("a", article(rng)), given("", "")], [given("b", article(rng))]], ahead=True)
     assert (first.rows, len(first.refused)) == ([], 2)
     assert [row[1] for row in second.rows] == ["NEW"]
+
+
+def test_all_that_a_batch_is_refused_for_is_found_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many ids are stored with other texts, the others are looked up twice; known texts are answered."""
+    rng = Random("at once")
+    old = [article(rng) for _ in range(40)]
+    engine.ingest_batch([Document(id=f"{n}", text=text) for n, text in enumerate(old)])
+    batch = [given(f"{n}", old[n] if n % 4 == 0 and n < 40 else article(rng)) for n in range(50)]
+    batch[20] = given("20", "")
+    asked, submit = count(), engine.submit_prepared
+
+    def counted(*words: Any) -> Queued:
+        next(asked)
+        return submit(*words)
+
+    monkeypatch.setattr(engine, "submit_prepared", counted)
+    (answers,) = judged(engine, [batch], ahead=False)
+    assert [at for at, _, _ in answers.refused] == [n for n in range(40) if n % 4 or n == 20]
+    assert {(reason, message) for at, reason, message in answers.refused if at != 20} == {
+        ("DOCUMENT_ID_REUSED", "id: The id is stored with another text.")
+    }
+    assert len(answers.rows) == 19
+    assert next(asked) == 2
 
 
 def test_an_engine_that_is_closed_takes_no_batch(engine: Engine) -> None:

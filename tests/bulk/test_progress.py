@@ -25,9 +25,9 @@ def test_speed_memory_time_left_and_verdicts_are_shown(
     given = [Verdict.NEW.value, Verdict.EXACT.value]
     with progress.shown(quiet=False) as shown:
         shown.phase("judging", 10, done=4)
-        shown.judged(given, 4_000)
+        shown.judged(given, 3, 4_000)  # one more was refused
     said = sys.stderr.getvalue()  # type: ignore[attr-defined]
-    for word in ("judging", "6", "10", "/s", "MB/s", "MB of memory", "EXACT 1", "NEW 1"):
+    for word in ("judging", "7", "10", "/s", "MB/s", "MB of memory", "EXACT 1", "NEW 1"):
         assert word in said, said
 
 

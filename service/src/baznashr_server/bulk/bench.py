@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from baznashr.errors import BaznashrError, StoreError
+from baznashr.errors import BaznashrError, DocumentIdReused, DocumentNotFound, StoreError
 from baznashr.types import Judgement, SelfRepetition
 from baznashr_server.bulk.batches import Answers, Given
 from baznashr_server.bulk.preparing import Ready, prepare
@@ -69,6 +69,17 @@ class _Batch:
             if error.reason in NOT_THE_DOCUMENTS_FAULT:
                 raise
             self._ready.refuse(error)
+            if isinstance(error, DocumentIdReused):
+                self._refuse_reused()
+
+    def _refuse_reused(self) -> None:
+        """Leave out all others, too, whose id has another text: for each by itself the rest would be looked up anew."""
+        _, reason, message = self._ready.refused[-1]
+        for at in reversed(range(len(self._ready.prepared))):
+            with suppress(DocumentNotFound):
+                one = self._ready.prepared[at]
+                if self._engine.get(one.document.id, self._corpus).judgement.digest != one.sketch.digest:
+                    self._ready.leave_out(at, reason, message)
 
     def decide(self) -> None:
         """Wait until the batch is judged, those documents left out for which the engine refuses it."""
@@ -84,7 +95,7 @@ class _Batch:
         edges = [edge for judgement in judgements for edge in _edges_of(judgement)]
         # A judgement given again tells of the text that was stored, whose blanks may be others than those of this one.
         own = [one.repetition for one in self._ready.prepared]
-        return Answers(list(map(_row_of, judgements, own)), edges, self._ready.refused)
+        return Answers(list(map(_row_of, judgements, own)), edges, sorted(self._ready.refused))
 
 
 def _share(value: float) -> float:

@@ -100,8 +100,8 @@ class Judging:
     folder: Path
     runs: Path
     order: Order
-    told: Callable[[Sequence[str], int], object]
-    """Told of verdicts and of the bytes of their rows."""
+    told: Callable[[Sequence[str], int, int], object]
+    """Told of verdicts, of how many rows they and what was refused are, and of the bytes of those."""
     is_stopping: Callable[[], bool]
 
     @property
@@ -169,4 +169,4 @@ class Judging:
         documents = [one for at, one in enumerate(batch.documents) if at not in gone]
         segment.rows += [document + row for document, row in zip(documents, answers.rows, strict=True)]
         segment.edges += answers.edges
-        self.told([row[VERDICT] for row in answers.rows], batch.size)
+        self.told([row[VERDICT] for row in answers.rows], len(batch.documents), batch.size)

@@ -48,7 +48,11 @@ class Ready:
         if found is None:
             raise error
         at, message = found
-        self.refused.append((self.places.pop(at), error.reason, message))
+        self.leave_out(at, error.reason, message)
+
+    def leave_out(self, at: int, reason: str, message: str) -> None:
+        """Refuse the document *at* this place among those prepared."""
+        self.refused.append((self.places.pop(at), reason, message))
         del self.prepared[at]
 
 

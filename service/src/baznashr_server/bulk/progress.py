@@ -26,8 +26,8 @@ class Progress(Protocol):
     def advance(self, rows: int, size: int) -> None:
         """*rows* steps were made, over *size* bytes."""
 
-    def judged(self, verdicts: Sequence[str], size: int) -> None:
-        """Documents with *size* bytes were judged."""
+    def judged(self, verdicts: Sequence[str], rows: int, size: int) -> None:
+        """*rows* with *size* bytes were judged, or refused."""
 
 
 class Quiet:
@@ -45,7 +45,7 @@ class Quiet:
     def advance(self, rows: int, size: int) -> None:
         pass
 
-    def judged(self, verdicts: Sequence[str], size: int) -> None:
+    def judged(self, verdicts: Sequence[str], rows: int, size: int) -> None:
         pass
 
 
@@ -73,9 +73,9 @@ class _Counting:
         self.size += size
         self.show()
 
-    def judged(self, verdicts: Sequence[str], size: int) -> None:
+    def judged(self, verdicts: Sequence[str], rows: int, size: int) -> None:
         self.verdicts.update(verdicts)
-        self.advance(len(verdicts), size)
+        self.advance(rows, size)
 
     def show(self) -> None:
         raise NotImplementedError
