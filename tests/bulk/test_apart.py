@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from click.testing import Result
 
+from baznashr.types import Document, Judgement, Verdict
+from baznashr_server.bulk.judging_process import warm_up
+from baznashr_server.engine import Engine
 from tests.bulk.conftest import rows, write_lines
 from tests.bulk.test_kill import OUTPUTS
 
@@ -42,3 +47,19 @@ def test_what_the_other_process_cannot_do_is_told_as_here(bulk: Bulk, tmp_path: 
         there = apart(source, *words, "--out", tmp_path / f"there{number}")
         assert (here.exit_code, there.returncode) == (1, 1), there.stderr
         assert there.stderr == here.stderr
+
+
+def test_what_is_killed_while_it_warms_up_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store of the words it judges has no name any more while they are judged, and all are."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ingest, found = Engine.ingest, []
+
+    def noted(engine: Engine, document: Document) -> Judgement:
+        judgement = ingest(engine, document)
+        found.append((judgement.verdict, list(tmp_path.iterdir())))
+        return judgement
+
+    monkeypatch.setattr(Engine, "ingest", noted)
+    warm_up()
+    assert [left for _, left in found] == [[]] * 5
+    assert {verdict for verdict, _ in found} >= {Verdict.NEW, Verdict.EXACT}

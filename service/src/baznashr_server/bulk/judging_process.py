@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from pathlib import Path
 from select import select
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -201,6 +202,7 @@ def warm_up() -> None:
     texts = [text, text, text + " " + " ".join(words), " ".join(text.split()[100:]), f"{text}\n\n{text}"]
     documents = [Document(id=str(number), text=text, title=WORDS) for number, text in enumerate(texts)]
     with TemporaryDirectory(prefix="baznashr-") as folder, Engine.open(folder) as engine:
+        rmtree(folder)  # what is open stays: nothing is left where this process is killed, as by a run that ends early
         for document in documents:
             engine.ingest(document)
 
