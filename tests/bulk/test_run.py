@@ -16,12 +16,14 @@ import pytest
 from click.testing import Result
 
 from baznashr.types import Document
-from baznashr_server.bulk import spill
+from baznashr_server.bulk import run, spill
 from baznashr_server.bulk.batches import Answers, Given
 from baznashr_server.bulk.bench import Bench
 from baznashr_server.bulk.times import read_time
 from baznashr_server.engine import Engine
 from tests.bulk.conftest import rows, write_lines
+from tests.bulk.test_faults import TEXT
+from tests.bulk.test_inputs import column, interrupt
 from tests.support.texts import article
 
 Bulk = Callable[..., Result]
@@ -165,3 +167,58 @@ def test_where_nothing_is_kept_the_kept_set_is_empty(bulk: Bulk, tmp_path: Path,
             assert pq.read_table(kept).num_rows == 0
         case _:
             assert not list((tmp_path / "out" / "kept").iterdir())
+
+
+def test_parquet_files_of_two_schemas_and_much_metadata(
+    bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are kept in the order of judging, a file for each schema; there are few runs, and fewer are open at once."""
+    monkeypatch.setattr(run, "run_bytes", lambda _: 60_000)
+    monkeypatch.setattr(spill, "OPEN_RUNS", 2)
+    archive = rows("schemas", 240)
+    for number in range(12):
+        table = pa.Table.from_pylist(archive[number * 20 : (number + 1) * 20])
+        if number % 2:
+            table = table.append_column("more", pa.array(range(20)))
+        pq.write_table(table.replace_schema_metadata({"file": str(number)}), tmp_path / f"{number:02d}.parquet")
+    interrupt(tmp_path / "*.parquet", tmp_path / "out", after="work/read.json")
+    assert 2 < len(list((tmp_path / "out" / "work" / "runs").iterdir())) < 9
+    assert bulk(tmp_path / "*.parquet").exit_code == 0
+    found = pq.read_table(tmp_path / "out" / "judgements.parquet", columns=["id", "kept"]).to_pylist()
+    kept = [row["id"] for row in found if row["kept"]]
+    files = [pq.read_table(tmp_path / "out" / f"kept{more}.parquet") for more in ("", "-2")]
+    both = [table.column("id").to_pylist() for table in files]
+    assert {len(table.schema) for table in files} == {5, 6}
+    assert sorted(both[0] + both[1]) == sorted(kept)
+    for ids in both:
+        assert ids == [one for one in kept if one in set(ids)]
+
+
+def test_a_text_with_the_longest_of_names_is_kept(bulk: Bulk, tmp_path: Path) -> None:
+    """There is no longer name for it while it is not whole."""
+    name = "n" * 251 + ".txt"
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / name).write_text(TEXT, "utf-8")
+    assert bulk(tmp_path / "texts").exit_code == 0
+    assert [path.name for path in (tmp_path / "out" / "kept").iterdir()] == [name]
+
+
+def test_rows_of_one_id_are_settled_alike_in_all_forms(bulk: Bulk, tmp_path: Path) -> None:
+    """What stands for rows of one text is told by their fields; values that Python cannot hold are no matter."""
+    some = [{"id": f"{n % 9}", "text": f"{TEXT} {n % 9}", "title": f"{TEXT[n:]}"} for n in range(36)]
+    held = pa.table({"far": pa.array([10**13] * 36, pa.timestamp("s")), "long": pa.array([1] * 36, pa.duration("ns"))})
+    for name, values in {"when": pa.array([1] * 36, pa.time64("ns")), "kind": pa.array(["a", "b"] * 18)}.items():
+        held = held.append_column(name, values.dictionary_encode() if name == "kind" else values)
+    for name, values in pa.Table.from_pylist(some).to_pydict().items():
+        held = held.append_column(name, pa.array(values))
+    pq.write_table(held, tmp_path / "in.parquet")
+    write_lines(tmp_path / "in.jsonl", some)
+    with (tmp_path / "in.csv").open("w", encoding="utf-8") as file:
+        file.writelines(
+            f"{row['title']},{row['id']},{row['text']}\n" for row in [{name: name for name in some[0]}, *some]
+        )
+    for form in ("jsonl", "csv", "parquet"):
+        assert bulk(tmp_path / f"in.{form}", out=form).exit_code == 0
+    titles = column(tmp_path / "jsonl", "title")
+    assert len(titles) == 9
+    assert titles == column(tmp_path / "csv", "title") == column(tmp_path / "parquet", "title")
