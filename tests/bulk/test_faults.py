@@ -2,6 +2,7 @@
 
 import bz2
 import csv
+import errno
 import gzip
 import json
 import lzma
@@ -20,6 +21,7 @@ import zstandard
 from click.testing import Result
 
 from baznashr.errors import InvalidText
+from baznashr_server.bulk import spill
 from baznashr_server.bulk.lines import csv_records, lines
 from baznashr_server.bulk.reading import NO_LETTERS, check_has_letters
 from baznashr_server.bulk.unpacking import chunks
@@ -243,6 +245,20 @@ def test_a_full_disk_is_named(bulk: Bulk, tmp_path: Path, monkeypatch: pytest.Mo
         assert words in result.output
     assert bulk(source, "--build", tmp_path / "data").exit_code == 0
     assert len(judged(tmp_path / "out")) == 300
+
+
+def test_a_file_that_cannot_be_written_is_told_of_with_its_folder(
+    bulk: Bulk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrow, which writes most files, names none of them."""
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+    monkeypatch.setattr(spill, "_write_run", fail)
+    result = bulk(write_lines(tmp_path / "in.jsonl", rows("file", 20)))
+    assert result.exit_code == 1
+    assert result.output.startswith(f"baznashr-server: {tmp_path / 'out'}: Error writing bytes")
 
 
 def test_a_disk_without_room_for_the_store_is_told_at_the_start(

@@ -120,7 +120,11 @@ class Run:
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
         start = time.monotonic()
-        yield
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or str(self.options.out)  # Arrow names none
+            raise
         self.timings[name] = round(time.monotonic() - start, 3)
 
     @staticmethod
