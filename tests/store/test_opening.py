@@ -3,8 +3,11 @@
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -108,6 +111,21 @@ def test_a_disk_without_room_is_no_damage(folder: DataFolder) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (type(refused.value), refused.value.reason) == (StoreError, "DATA_FOLDER_UNUSABLE")
     assert fill(folder) == list(read(folder))
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may write to any file")
+def test_a_store_that_may_not_be_written_is_refused(folder: DataFolder) -> None:
+    """When it is opened, and not when the first document comes."""
+    fill(folder)
+    folder.database.chmod(0o400)
+    code = f"""from pathlib import Path
+from baznashr_server.store.schema import connect
+connect(Path({str(folder.database)!r}), writable=True)"""
+    as_others = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    command = [*(as_others if os.geteuid() == 0 else ()), sys.executable, "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    last = ended.stderr.splitlines()[-1]
+    assert last == f"baznashr.errors.StoreError: DATA_FOLDER_UNUSABLE: {folder.database} cannot be written to"
 
 
 def test_a_later_format_is_refused(folder: DataFolder) -> None:

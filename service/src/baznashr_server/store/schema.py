@@ -164,6 +164,9 @@ def connect(path: Path, *, writable: bool) -> apsw.Connection:
         connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}; PRAGMA mmap_size={MMAP_BYTES}")
     except apsw.Error as error:
         raise unusable(path, error) from error
+    if writable and connection.readonly("main"):
+        connection.close()
+        raise StoreError(f"{path} cannot be written to", reason="DATA_FOLDER_UNUSABLE")
     return connection
 
 
