@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from baznashr.errors import StoreDamaged
 from baznashr.types import Document
 from baznashr_server.engine import Engine, tables
 from baznashr_server.engine.corpora import Corpora
@@ -220,6 +221,14 @@ def test_a_half_written_snapshot_is_swept_away(folder: Path) -> None:
         (folder / "tables" / name).write_bytes(b"half")
     open_index(folder)
     assert snapshot_of(folder).name == "1.tables"
+
+
+def test_an_empty_database_beside_a_snapshot_is_damage(folder: Path) -> None:
+    """It is not taken for one of a new store: a snapshot is of documents, which are gone."""
+    (folder / "baznashr.sqlite3").write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="is empty"):
+        Engine.open(folder)
+    assert (folder / "baznashr.sqlite3").read_bytes() == b""
 
 
 def test_a_dropped_corpus_takes_its_snapshot_along(folder: Path) -> None:

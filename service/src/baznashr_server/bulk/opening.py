@@ -13,10 +13,9 @@ from baznashr.errors import ReadOnly, StoreError
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.state import BEGUN, MADE, State, check_build, folder_of, read_json, write_json
 from baznashr_server.engine import Engine
-from baznashr_server.engine.tables import FOLDER
 from baznashr_server.profile import PROFILES
 from baznashr_server.store.backup import copy_database
-from baznashr_server.store.folder import DATABASE, DataFolder, sync_folder
+from baznashr_server.store.folder import DATABASE, SNAPSHOTS, DataFolder, sync_folder
 from baznashr_server.store.store import Store
 
 AT_THE_END = 1e9
@@ -40,8 +39,8 @@ def _prepare(options: Options, state: State) -> Path:
     try:
         copy_database(source, folder.database)
         # The tables' snapshots spare the time to fill them; one that does not match the copy is not believed.
-        if (options.against / FOLDER).is_dir():
-            shutil.copytree(options.against / FOLDER, data / FOLDER, dirs_exist_ok=True)
+        if (options.against / SNAPSHOTS).is_dir():
+            shutil.copytree(options.against / SNAPSHOTS, data / SNAPSHOTS, dirs_exist_ok=True)
     finally:
         folder.release()
     from baznashr_server.bulk.stores import note_ids  # noqa: PLC0415 - needs pyarrow, which takes time to load

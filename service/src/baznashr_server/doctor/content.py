@@ -11,11 +11,10 @@ import apsw
 
 from baznashr.errors import FormatMismatch, ProfileMismatch, StoreError
 from baznashr_server.doctor.findings import Finding, Findings, broken, duration, note, ok, warning
-from baznashr_server.engine.tables import FOLDER
 from baznashr_server.limits import MIN_SNAPSHOT_DOCUMENTS
 from baznashr_server.profile import PROFILES, Profile
 from baznashr_server.store import snapshots
-from baznashr_server.store.folder import DATABASE
+from baznashr_server.store.folder import DATABASE, SNAPSHOTS
 from baznashr_server.store.pages import count_pages, damaged_pages
 from baznashr_server.store.schema import FORMAT, check, connect
 
@@ -103,11 +102,11 @@ def _snapshots(connection: apsw.Connection, data: Path, profile: Profile) -> Fin
     wrong = False
     for corpus, count in indexed.items():
         if count >= MIN_SNAPSHOT_DOCUMENTS and corpus in names:
-            path = data / FOLDER / f"{corpus}.tables"
+            path = data / SNAPSHOTS / f"{corpus}.tables"
             for finding in _snapshot(connection, path, profile, (corpus, names[corpus], count)):
                 wrong = True
                 yield finding
-    strange = {path.name for path in (data / FOLDER).glob("*")} - {f"{corpus}.tables" for corpus in names}
+    strange = {path.name for path in (data / SNAPSHOTS).glob("*")} - {f"{corpus}.tables" for corpus in names}
     if strange:
         yield note("snapshots", f"{min(strange)} belongs to no corpus", "the next start removes it")
     if not wrong:

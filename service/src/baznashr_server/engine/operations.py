@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from baznashr.errors import StoreError
-from baznashr_server.engine import tables
 from baznashr_server.engine.corpora import Corpora
 from baznashr_server.engine.observer import Observer
 from baznashr_server.engine.writer import Writer
@@ -17,7 +16,7 @@ from baznashr_server.limits import MAX_QUEUED_WRITES
 from baznashr_server.profile import Profile
 from baznashr_server.sketch.passages import WINDOW
 from baznashr_server.store.backup import Progress, backup_folder, last_backup
-from baznashr_server.store.folder import DATABASE
+from baznashr_server.store.folder import DATABASE, SNAPSHOTS
 from baznashr_server.store.store import Store
 
 PASSAGES_A_LETTER = 2 / (WINDOW + 1)
@@ -110,7 +109,7 @@ def storage(folder: Path) -> Storage:
     files = {
         "database": _size(folder / DATABASE),
         "log": _size(folder / f"{DATABASE}-wal"),
-        "snapshots": sum(map(_size, (folder / tables.FOLDER).glob("*"))),
+        "snapshots": sum(map(_size, (folder / SNAPSHOTS).glob("*"))),
     }
     return Storage(files, disk.total, disk.free, last_backup(folder))
 

@@ -20,12 +20,12 @@ from baznashr_server.engine.observer import Observer, Silence
 from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.limits import MAX_LOADED_CORPORA, MAX_SNAPSHOT_COPY_BYTES, MIN_SNAPSHOT_DOCUMENTS
 from baznashr_server.store import snapshots
+from baznashr_server.store.folder import SNAPSHOTS
 from baznashr_server.store.rows import CorpusRow
 from baznashr_server.store.store import Store
 
 log = logging.getLogger(__name__)
 
-FOLDER = "tables"
 LEAST_REST = 50
 """Times as long as a snapshot took that none is taken: they cost at most 2 % of the time."""
 
@@ -33,7 +33,7 @@ LEAST_REST = 50
 class Tables:
     def __init__(self, store: Store, folder: Path, snapshot_seconds: float, observer: Observer | None = None) -> None:
         self._store = store
-        self._folder = folder / FOLDER
+        self._folder = folder / SNAPSHOTS
         self._observer = observer or Silence()
         self._seconds = snapshot_seconds
         self._next = time.monotonic() + snapshot_seconds

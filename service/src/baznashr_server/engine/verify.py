@@ -33,7 +33,7 @@ from baznashr_server.store.consistency import (
     rows_with_strange_flag,
     texts_in_no_table,
 )
-from baznashr_server.store.folder import DATABASE, DataFolder
+from baznashr_server.store.folder import DATABASE, SNAPSHOTS, DataFolder
 from baznashr_server.store.pages import damaged_pages
 from baznashr_server.store.rows import CorpusRow, DocumentRow
 from baznashr_server.store.schema import DAMAGE, check, connect
@@ -259,5 +259,5 @@ def _repair(folder: DataFolder, report: Report) -> None:
             for sql, values in fault.repair:
                 connection.execute(sql, values)
     for fault in snapshots:
-        (folder.path / "tables" / fault.where.removeprefix(SNAPSHOT)).unlink(missing_ok=True)
+        (folder.path / SNAPSHOTS / fault.where.removeprefix(SNAPSHOT)).unlink(missing_ok=True)
     report.repaired = len(mended) + len(snapshots)

@@ -15,7 +15,7 @@ from baznashr.errors import StoreDamaged, StoreError, Unavailable
 from baznashr_server import failpoints
 from baznashr_server.profile import Profile
 from baznashr_server.store import renewal
-from baznashr_server.store.folder import DataFolder
+from baznashr_server.store.folder import SNAPSHOTS, DataFolder
 from baznashr_server.store.rows import ClusterRow, DocumentRow
 from baznashr_server.store.schema import DAMAGE, code_of, connect, prepare, unusable
 
@@ -44,6 +44,8 @@ class Database:
         self._path = folder.database
         self.damage: str | None = None
         """The first damage that a read has met."""
+        if self._path.exists() and not self._path.stat().st_size and any((folder.path / SNAPSHOTS).glob("*")):
+            raise StoreDamaged(f"{self._path} is empty, and the tables beside it are of documents")
         self._writer = connect(self._path, writable=True)
         used = (
             "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name='documents'), 0),"

@@ -11,6 +11,8 @@ from baznashr.errors import DataFolderInUse, StoreError
 
 DATABASE = "baznashr.sqlite3"
 LOCK = "LOCK"
+SNAPSHOTS = "tables"
+"""The folder of what spares the time to fill the tables: made of documents, so that none are without any."""
 
 
 def sync_folder(path: Path) -> None:
