@@ -148,6 +148,32 @@ def test_a_failed_write_keeps_nothing(spool, monkeypatch):
     assert take(spool, 9) == documents(1, 4)
 
 
+@pytest.mark.parametrize("undone", [True, False])
+@pytest.mark.parametrize("point", ["before", "after"])
+def test_an_interrupted_write_costs_no_other(spool, monkeypatch, point, undone):
+    """What a signal's handler interrupts, and even cannot be taken back, is not kept, and all before and after is."""
+    spool.append(documents(1))
+    fsync, ftruncate = os.fsync, os.ftruncate
+
+    def interrupted(descriptor):
+        if point == "after":
+            fsync(descriptor)
+        if not undone:
+            monkeypatch.setattr(os, "ftruncate", lambda *_: None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        spool.append(documents(2, 3))
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "ftruncate", ftruncate)
+    assert spool.peek(9) == documents(1)
+    spool.append(documents(4))
+    assert take(spool, 9) == documents(1, 4)
+    assert not spool
+    assert len(spool) == 0
+
+
 def test_one_owner(folder, spool):
     """A second spool on the folder is refused, naming the process that has it, until the first is closed."""
     with pytest.raises(errors.SpoolError, match=str(os.getpid())) as refused:
@@ -182,17 +208,18 @@ def test_only_the_owner_may_read(folder, spool):
 
 
 def test_damage_is_named(folder, spool):
-    """A whole line that holds no document stops the replay with the file and the place, and nothing is dropped."""
+    """A whole line that holds no document stops the replay when its turn comes, with the file and the place."""
     spool.append(documents(1, 2, 3))
     spool.close()
     (segment,) = folder.glob("*.jsonl")
     first, second, third = segment.read_bytes().splitlines(keepends=True)
     segment.write_bytes(first + second.replace(b'"id"', b'"ix"') + third)
     again = Spool(folder, LIMIT)
+    assert take(again, 1) == documents(1)
     with pytest.raises(errors.SpoolError, match=rf"00000001\.jsonl holds no document at byte {len(first)}:") as damaged:
         again.peek(9)
     assert damaged.value.reason == "SPOOL_DAMAGED"
-    assert len(again) == 3
+    assert len(again) == 2
     again.close()
 
 

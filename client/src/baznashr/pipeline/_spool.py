@@ -56,6 +56,9 @@ class Spool:
     def __len__(self) -> int:
         return self._waiting
 
+    def __bool__(self) -> bool:
+        return bool(self._sizes)
+
     def append(self, documents: list[Document]) -> None:
         """Keep *documents*, all or none, behind those that wait.
 
@@ -74,15 +77,16 @@ class Spool:
             newest = next(reversed(self._sizes), None)
             if newest is None or self._sizes[newest] >= SEGMENT_BYTES:
                 newest = self._newest = self._newest + 1
-            _append(self._segment(newest), lines)
-            self._sizes[newest] = self._sizes.get(newest, 0) + len(lines)
+            size = self._sizes.get(newest, 0)
+            _append(self._segment(newest), lines, size)
+            self._sizes[newest] = size + len(lines)
             self._waiting += len(documents)
 
     def peek(self, limit: int) -> list[Document]:
         """Return at most *limit* of the oldest documents, all that wait in the oldest segment at most.
 
         Raises:
-            SpoolError: A line cannot be read; it names the file and the byte.
+            SpoolError: The oldest line cannot be read; it names the file and the byte.
         """
         with self._mutex:
             self._check_open()
@@ -95,10 +99,15 @@ class Spool:
             with path.open("rb") as file:
                 end = file.seek(self._position)
                 for line in file:
-                    documents.append(_from_line(line, path, end))
+                    try:
+                        documents.append(_from_line(line, path, end))
+                    except SpoolError:
+                        if documents:  # told when those before it are judged
+                            break
+                        raise
                     end += len(line)
                     self._ends.append(end)
-                    if len(documents) == limit:
+                    if len(documents) == limit or end >= self._sizes[oldest]:
                         break
             return documents
 
@@ -170,19 +179,19 @@ def _own(path: Path) -> TextIO:
     return lock
 
 
-def _append(path: Path, lines: bytes) -> None:
-    """Write *lines* at the end of a file and to the disk, or not at all."""
+def _append(path: Path, lines: bytes, size: int) -> None:
+    """Write *lines* behind the first *size* bytes of a file and to the disk, or not at all."""
     is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    size = os.fstat(descriptor).st_size
     try:
+        os.ftruncate(descriptor, size)  # of what nobody was answered for, as where a signal's handler has raised
         rest = memoryview(lines)
         while rest:
             rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
         if is_new:
             _sync_folder(path.parent)
-    except OSError:
+    except BaseException:
         os.ftruncate(descriptor, size)
         raise
     finally:
