@@ -117,6 +117,14 @@ def test_output_that_cannot_be_written_ends_with_a_sentence(arguments: list[str]
     assert len(before) == (arguments[0] == "new-token")  # whose token is told there
 
 
+def test_output_that_is_closed_is_not_asked_for() -> None:
+    """A supervisor may close it: what there is to do is done, and the exit code is that of it."""
+    command = [sys.executable, "-m", "baznashr_server", "check-config", "--data", "d"]
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    done = subprocess.run(closed, env=CLEAN, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help_is_at_hand(arguments: list[str]) -> None:
     """Without a command, or asked for help, the commands are listed."""

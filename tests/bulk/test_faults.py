@@ -167,11 +167,20 @@ def test_little_is_unpacked_at_once(packing: str, tmp_path: Path) -> None:
 
 
 def test_a_stray_quote_costs_one_row(bulk: Bulk, tmp_path: Path) -> None:
-    """Rows that a quote left open runs over are judged where the record has another number of columns."""
+    """Rows that a quote left open runs over are judged where the record has fewer columns than are due."""
     (tmp_path / "in.csv").write_text(f'id,text,n\n1,"{TEXT},a\n2,{TEXT} دوم,b\n3,{TEXT} سوم,c\n4,{TEXT}"\n', "utf-8")
     assert bulk(tmp_path / "in.csv").exit_code == 3
     assert judged(tmp_path / "out") == {"2", "3"}
     assert [row["row"] for row in rejects(tmp_path / "out")] == [2, 5]
+
+
+def test_a_row_of_too_many_columns_is_one(bulk: Bulk, tmp_path: Path) -> None:
+    """What its quotes hold is no rows of their own, however many lines and marks it has."""
+    rows_of_two = f'1,{TEXT}\n2,"{TEXT}\nدوم, سوم\nچهارم",x\n3,{TEXT} پنجم\n'
+    (tmp_path / "in.csv").write_text(f"id,text\n{rows_of_two}", "utf-8")
+    assert bulk(tmp_path / "in.csv").exit_code == 3
+    assert judged(tmp_path / "out") == {"1", "3"}
+    assert [(row["row"], row["reason"]) for row in rejects(tmp_path / "out")] == [(3, "BROKEN_ROW")]
 
 
 def test_a_line_too_long_within_quotes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

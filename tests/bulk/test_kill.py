@@ -19,7 +19,7 @@ from click.testing import Result
 
 from baznashr.errors import StoreError
 from baznashr.types import Document
-from baznashr_server.bulk import judging, spill
+from baznashr_server.bulk import judging, opening, spill
 from baznashr_server.bulk.options import Options
 from baznashr_server.bulk.progress import Quiet
 from baznashr_server.bulk.run import Run
@@ -157,6 +157,30 @@ def test_a_corpus_with_a_window_is_judged_against_as_one_without(
     assert Moment(tmp_path / "out-data" / DATABASE, *PROFILES).count(2) == 700
     with Engine.open(tmp_path / "out-data") as engine:
         assert engine.get_corpus("news").window_days == 30
+
+
+def test_a_built_store_has_its_window_wherever_the_run_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where all was judged, and the store was not left yet."""
+    with Engine.open(tmp_path / "data") as engine:
+        engine.create_corpus("news", window_days=30)
+    source = write_lines(tmp_path / "in.jsonl", rows("left", 60))
+    folders = {"out": tmp_path / "out", "build": tmp_path / "built", "against": tmp_path / "data"}
+    options = Options((str(source),), **folders, corpus="news", report=False)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    run = partial(Run, options, Quiet(), lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "leave", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run()()
+    run()()
+    with Engine.open(tmp_path / "built") as engine:
+        assert engine.get_corpus("news").window_days == 30
+        assert engine.corpus_stats("news").documents > 0
 
 
 @pytest.mark.crash

@@ -94,6 +94,7 @@ def _payloads(payload: pa.Table) -> list[bytes]:
     for at, column in enumerate(payload.schema):
         if pa.types.is_dictionary(column.type):  # whose numbers mean something else in another file
             payload = payload.set_column(at, column.name, payload.column(at).cast(column.type.value_type))
+    payload = payload.combine_chunks()
     # Taken and not sliced: a slice may bring bits of its neighbours.
     rows = (payload.take([at]).combine_chunks().to_batches()[0] for at in range(payload.num_rows))
     kinds = f"{payload.schema.names}{payload.schema.types}".encode()

@@ -113,8 +113,9 @@ def find(
         else:
             raise InvalidArgument(f"{pattern}: there is no such file.", reason="NO_INPUT")
     folders = [_plain(path) if path.is_dir() else _plain(path).parent for path in named]
+    root = Path(os.path.commonpath(folders)) if named else Path()
     for path in named:
-        search.named(path, Path(os.path.commonpath(folders)))
+        search.named(path, root)
     if not search.inputs:
         passed = f" Passed over: {min(search.skipped)}." if search.skipped else ""
         raise InvalidArgument(f"There is nothing to read.{passed}", reason="NO_INPUT")

@@ -126,9 +126,9 @@ class _Source:
 def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> Iterator[CsvRecord]:
     """Yield the records of a CSV file, its header first; bytes that are no UTF-8 become lone surrogates.
 
-    After a record that cannot be read, or has another number of columns than the header, reading goes on at its second
-    line: where a quote was left open, the lines after it are records of their own. Between tabs many write quotation
-    marks that quote nothing: a line that cannot be read with quoting is read without.
+    After a record that cannot be read, or has fewer columns than the header, reading goes on at its second line: where
+    a quote was left open, the lines after it are records of their own. Between tabs many write quotation marks that
+    quote nothing: a line that cannot be read with quoting is read without.
 
     Raises:
         Whatever *blocks* raises, once all records before were yielded.
@@ -157,9 +157,12 @@ def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> It
         if source.error is not None:
             break
         line = source.line - len(source.taken) + 1
+        is_torn = bool(fault)
         if cells and len(cells) != (width or len(cells)):
             fault = f"The record has {len(cells)} columns, and the header {width}."
-        if fault:
+            is_torn = len(cells) < width or dialect == "\t"
+            cells = None
+        if is_torn:
             source.put_back_all_but_one()
             cells = _unquoted(source.taken[0], width) if dialect == "\t" else None
         if cells or fault:

@@ -69,10 +69,11 @@ def guess(
     """
     names = dict.fromkeys(name for record in records for name in record)
     wanted = [name for name in asked.values() if name and name != NONE]
-    for record in further:
-        if all(_is_among(names, name) for name in wanted):
-            break
+    unseen = [name for name in wanted if not _is_among(names, name)]
+    for record in further if unseen else ():
         names.update(dict.fromkeys(record))
+        if all(_is_among(names, name) for name in unseen):
+            break
     lowered: dict[str, str] = {}
     for name in names:
         lowered.setdefault(name.strip().lower(), name)

@@ -112,6 +112,12 @@ def opened(options: Options, state: State, documents: int, letters: int) -> Iter
         engine.operations.reserve(options.corpus, documents, letters)
         yield engine
     if options.build:
-        if window:
-            _set_window(data, options.corpus, window)
-        sync_folder(data)
+        leave(options, state)
+
+
+def leave(options: Options, state: State) -> None:
+    """Give the store that was built the window that its corpus had, and have it on disk; twice is as good as once."""
+    data = folder_of(options, state)
+    if window := read_json(state.path(MADE))["window_days"]:
+        _set_window(data, options.corpus, window)
+    sync_folder(data)

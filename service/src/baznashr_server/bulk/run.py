@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -87,9 +87,10 @@ class Run:
             survey = memory.survey(found.inputs, self.options.encoding)
             self._describe(found.inputs, found.skipped, reader, survey)
             memory.check(survey.memory, survey.rows, self.options.memory)
-            memory.check_disk(out, memory.ON_DISK * survey.text_bytes)
-            if options.build:
-                memory.check_disk(options.build, memory.IN_STORE * survey.text_bytes)
+            if not state.is_planned:  # what is there of a run that goes on is of its files
+                memory.check_disk(out, memory.ON_DISK * survey.text_bytes)
+                if options.build:
+                    memory.check_disk(options.build, memory.IN_STORE * survey.text_bytes)
             if self.options.dry_run:
                 return None
             state.plan(self.options.settings() | {"fields": vars_of(reader.fields)}, found.inputs)
@@ -135,6 +136,12 @@ class Run:
             for path in made:
                 path.rmdir()
 
+    def _until_stopped[T](self, items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            if self.is_stopping():
+                raise Interrupted
+            yield item
+
     def _reader(self, inputs: tuple[Input, ...]) -> Reader:
         faults: list[str] = []
 
@@ -153,7 +160,7 @@ class Run:
                 "header, Parquet whole; --format and --encoding say what names and contents do not." + "".join(faults),
                 reason="NO_INPUT",
             )
-        fields = guess(records, self.options.fields, sampled(inputs, LOOKED_THROUGH))
+        fields = guess(records, self.options.fields, self._until_stopped(sampled(inputs, LOOKED_THROUGH)))
         if self.options.clean and "." in fields.text and any(one.form is Form.PARQUET for one in inputs):
             raise InvalidArgument("--clean cannot write into a nested column; give the text a column of its own.")
         return Reader(fields, self.options.timezone(), self.options.encoding)
@@ -212,6 +219,10 @@ class Run:
                 with self._judges(state, left, letters) as judges:
                     shown.phase("judging", len(order), judging.begins_at)
                     judging.run(judges)
+            elif self.options.build:  # a run that was killed just before the store was left
+                from baznashr_server.bulk.opening import leave  # noqa: PLC0415 - loads compiled kernels
+
+                leave(self.options, state)
         return judging
 
     @contextmanager

@@ -92,7 +92,7 @@ def _from_number(number: re.Match[str], zone: tzinfo) -> datetime:
 
 
 def _from_text(text: str, zone: tzinfo) -> datetime | None:
-    text = text.translate(_DIGITS).strip()
+    text = (text if text.isascii() else text.translate(_DIGITS)).strip()
     if not text:
         return None
     if number := _NUMBER.fullmatch(text):  # before ISO 8601, which takes 1812011512312 for a day of 1812

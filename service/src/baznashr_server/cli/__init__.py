@@ -183,7 +183,8 @@ def main() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed from the beginning
+                sys.stdout.flush()
     except OSError as error:
         if _takes_output():
             raise
