@@ -354,7 +354,10 @@ def _text(source: Input, data: Iterator[bytes]) -> RawRecord:
     size = 0
     for chunk in data:
         size += len(chunk)
-        held = [*held, chunk] if size <= MAX_LINE_BYTES else []
+        if size <= MAX_LINE_BYTES:
+            held.append(chunk)
+        else:  # and read on, for the digest of the whole file
+            held.clear()
     if size > MAX_LINE_BYTES:
         return RawRecord(1, b"", TOO_LONG, f"The file has more than {MAX_LINE_BYTES} bytes.")
     try:

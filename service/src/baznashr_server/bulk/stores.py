@@ -12,6 +12,7 @@ from baznashr_server.profile import PROFILES
 from baznashr_server.store.codec import from_micros
 from baznashr_server.store.folder import DATABASE
 from baznashr_server.store.reading import Moment
+from baznashr_server.store.rows import CorpusRow
 
 STORED = "stored.arrow"
 
@@ -30,7 +31,7 @@ def check_made(options: Options, state: State, judged: str | None) -> None:
     if (data / DATABASE).is_file():
         created = read_json(state.path(MADE))["created"]
         with Moment(data / DATABASE, *PROFILES) as moment:
-            corpus = next((row for row in moment.corpora() if row.name == options.corpus), None)
+            corpus = _corpus(options, moment)
             known = corpus is not None and str(from_micros(corpus.created)) == created
             if corpus and known and (judged is None or moment.document(corpus.corpus, judged)):
                 return
@@ -54,11 +55,15 @@ def check_corpus(options: Options) -> None:
             _number_of(options, moment)
 
 
+def _corpus(options: Options, moment: Moment) -> CorpusRow | None:
+    return next((row for row in moment.corpora() if row.name == options.corpus), None)
+
+
 def _number_of(options: Options, moment: Moment) -> int:
-    corpus = next((row.corpus for row in moment.corpora() if row.name == options.corpus), None)
+    corpus = _corpus(options, moment)
     if corpus is None:
         raise CorpusNotFound(f"There is no corpus {options.corpus!r} in {options.against}.")
-    return corpus
+    return corpus.corpus
 
 
 def note_ids(options: Options, state: State) -> None:

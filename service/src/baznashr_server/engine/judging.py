@@ -62,11 +62,12 @@ def _is_settled(last: Finding, templates: int, left: Sequence[Candidate]) -> boo
         templates: Reports of a family found so far.
     """
     verdict = last.ruling.verdict
-    is_alike = any(candidate.estimate >= REPUBLISHED for candidate in left)
+    is_enough = templates >= ENOUGH_TEMPLATES
     if verdict in MEMBERSHIP and last.comparison is not None:
-        is_whole = last.comparison.judged_cover.share >= SETTLED_SHARE
-        return verdict is Verdict.EXACT or (is_whole and not (verdict is Verdict.EXCERPT and is_alike))
-    return templates >= ENOUGH_TEMPLATES and not is_alike
+        is_enough = verdict is Verdict.EXACT or last.comparison.judged_cover.share >= SETTLED_SHARE
+        if verdict is not Verdict.EXCERPT:
+            return is_enough
+    return is_enough and all(candidate.estimate < REPUBLISHED for candidate in left)
 
 
 class Judge:

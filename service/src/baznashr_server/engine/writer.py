@@ -52,7 +52,7 @@ class Changes:
     def add(self, corpus: LoadedCorpus, entry: Entry, *, visible: bool = False) -> None:
         """Enter a document; *visible* to checks at once, which is for one that was durable before the transaction."""
         corpus.index.add(entry, visible=visible)
-        self.steps.append(_Step(corpus, entry, added=True, visible=visible))
+        self.steps.append(_Step(corpus, entry, added=True, visible=False))
 
     def remove(self, corpus: LoadedCorpus, entry: Entry) -> None:
         visible = corpus.index.remove(entry)

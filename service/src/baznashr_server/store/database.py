@@ -184,8 +184,8 @@ class Database:
         """Take note of damage, and return what to tell of it."""
         found = f"{self._path}: {what} cannot be read ({code_of(error)})"
         if self.damage is None:
+            self.damage = found
             log.error("the store takes no writes from now on, since it is damaged: %s", found)
-        self.damage = self.damage or found
         return StoreDamaged(found, metadata={"what": what})
 
     def _rows(
