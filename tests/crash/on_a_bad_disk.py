@@ -1,6 +1,6 @@
 """Works on a store while its disk fails, or loses power; run in a process of its own, below whose store the disk lies.
 
-Arguments: "fail", "lose" or "lose-unsynced", folder, seed, stride.
+Arguments: "fail", "lose", "lose-spared" or "lose-unsynced", folder, seed, stride.
 """
 
 import itertools
@@ -163,14 +163,26 @@ def fail_at(disk: Disk, data: Path, rng: random.Random, arm: Callable[[], None])
     return told_so
 
 
-def lose(disk: Disk, root: Path, seed: str, stride: int, synchronous: str = "FULL") -> None:
-    """Lose power after every *stride*-th write, and what was not synced with it."""
+def lose(
+    disk: Disk,
+    root: Path,
+    seed: str,
+    stride: int,
+    prepare: Callable[[Engine], object] = lambda _: None,
+    *,
+    may_lose_told: bool = False,
+) -> None:
+    """Lose power after every *stride*-th write, and what was not synced with it.
+
+    Args:
+        may_lose_told: Whether the store may hold what it held at any time before, all of it.
+    """
     rng = random.Random(seed)
     data = root / "data"
     engine = Engine.open(data)
+    prepare(engine)
     # The log is written back many times.
     engine._store._writer.execute("PRAGMA wal_autocheckpoint=12").fetchall()
-    engine._store._writer.execute(f"PRAGMA synchronous={synchronous}")
     disk.keep_account(data)
     state: Stored = {}
     names: set[str] = set()
@@ -186,9 +198,10 @@ def lose(disk: Disk, root: Path, seed: str, stride: int, synchronous: str = "FUL
     for again in range(4):
         for change, effect in steps(rng, f"{again}-"):
             names |= effect.keys()
-            now[:] = [state, apply(state, effect, [])]
+            before = now[:] if may_lose_told else [state]
+            now[:] = [*before, apply(state, effect, [])]
             state = apply(state, effect, change(engine))
-            now[:] = [state]
+            now[:] = [*before, state] if may_lose_told else [state]
     disk.on_event, disk.files = lambda: None, None
     engine.close()
     for number, (files, states) in enumerate(losses):
@@ -203,5 +216,10 @@ def lose(disk: Disk, root: Path, seed: str, stride: int, synchronous: str = "FUL
 
 if __name__ == "__main__":
     mode, folder, given_seed, step = sys.argv[1:]
-    do = {"fail": fail, "lose": lose, "lose-unsynced": partial(lose, synchronous="OFF")}[mode]
+    do = {
+        "fail": fail,
+        "lose": lose,
+        "lose-spared": partial(lose, prepare=lambda engine: engine.operations.spare_syncs(), may_lose_told=True),
+        "lose-unsynced": partial(lose, prepare=lambda engine: engine._store._writer.execute("PRAGMA synchronous=OFF")),
+    }[mode]
     do(Disk(), Path(folder), given_seed, int(step))

@@ -30,8 +30,13 @@ def test_a_power_loss(tmp_path: Path, seed: int, long: bool) -> None:
     assert run("lose", tmp_path, seed, 1 if long else 60).returncode == 0
 
 
+def test_a_power_loss_where_syncs_are_spared(tmp_path: Path, seed: int, long: bool) -> None:
+    """A store that syncs no commit, only what it writes back, holds after a power loss what it held at one time."""
+    assert run("lose-spared", tmp_path, seed, 1 if long else 60).returncode == 0
+
+
 def test_a_power_loss_is_noticed(tmp_path: Path, seed: int) -> None:
-    """A store that does not sync its commits fails the test above: by what is gone, damaged, or not writable."""
+    """A store that syncs nothing fails the first of these tests: by what is gone, damaged, or not writable."""
     done = run("lose-unsynced", tmp_path, seed, 60)
     assert done.returncode != 0
     assert any(told in done.stderr for told in ("AssertionError", "StoreDamaged", "ReadOnly"))

@@ -109,6 +109,7 @@ def opened(options: Options, state: State, documents: int, letters: int) -> Iter
             policy = engine.get_corpus(options.corpus).policy
             if policy.source_ranks != options.source_ranks:
                 engine.update_corpus(options.corpus, policy=replace(policy, source_ranks=options.source_ranks))
+        engine.operations.spare_syncs()
         engine.operations.reserve(options.corpus, documents, letters)
         yield engine
     if options.build:
