@@ -61,13 +61,13 @@ def repeated(data: Data, judgements: dict[str, Judgement], count: int, seed: int
 def closest_new(data: Data, judgements: dict[str, Judgement], count: int) -> list[Item]:
     """Return what is called new though it shares most with an earlier article."""
     index, ids = CorpusIndex(), list(judgements)
-    found = []
+    found: list[tuple[float, Item]] = []
     for row, id_ in enumerate(ids):
         prepared = prepare_document(data.documents[id_], Silence())
         made = prepared.sketch
         if judgements[id_].verdict is Verdict.NEW:
-            found, _ = index.find(Texts.of([Query(made, "")]), Reach(MAX_CANDIDATES), pending=True)
-            for candidate in found[0]:
+            candidates, _ = index.find(Texts.of([Query(made, "")]), Reach(MAX_CANDIDATES), pending=True)
+            for candidate in candidates[0]:
                 x = compared(data, id_, ids[candidate.row])
                 closeness = max(x.judged_cover.share, x.stored_cover.share, x.similarity)
                 found.append((closeness, Item(id_, ids[candidate.row], x)))

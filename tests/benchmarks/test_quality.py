@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from baznashr.types import RepetitionKind
 from baznashr_server.text.canonical import canonicalise
-from benchmarks.quality import crossval, noises, samples
+from benchmarks.quality import crossval, noises, reading, samples
 from benchmarks.quality.baselines import jaccard
 from benchmarks.quality.data import Pair, load_samples, published
 from benchmarks.quality.scoring import best_threshold, called, components, f1_many, interval, score
@@ -144,6 +144,24 @@ def test_samples_become_data() -> None:
 def test_times_that_are_no_gregorian_dates_are_unknown(text: str) -> None:
     """Jalali dates and what cannot be read count as unknown."""
     assert published(text) is None
+
+
+def test_the_closest_of_what_is_new_are_drawn() -> None:
+    """What is called new though it shares something with an earlier article comes with that one, the closest first."""
+    data = load_samples()
+    judgements = reading.ingested(data)
+    items = reading.closest_new(data, judgements, 5)
+    assert items
+    place = {id_: number for number, id_ in enumerate(data.documents)}
+    similarities = []
+    for item in items:
+        assert judgements[item.id].verdict == "NEW"
+        assert item.other is not None
+        assert place[item.other] < place[item.id]
+        assert item.comparison is not None
+        x = item.comparison
+        similarities.append(max(x.judged_cover.share, x.stored_cover.share, x.similarity))
+    assert similarities == sorted(similarities, reverse=True)
 
 
 def test_a_wrong_answer_is_named() -> None:
