@@ -65,7 +65,7 @@ def raw(stub: Any, size: int) -> Arm:
 
     async def arm(documents: Sequence[Document]) -> int:
         answered = 0
-        for batch in batched(documents, size, strict=False):
+        for batch in batched(documents, size):
             answered += len(stub.BatchIngestDocuments(request_of(batch), timeout=60).judgements)
         return answered
 
@@ -77,7 +77,7 @@ def raw_async(stub: Any, size: int) -> Arm:
 
     async def arm(documents: Sequence[Document]) -> int:
         answered = 0
-        for batch in batched(documents, size, strict=False):
+        for batch in batched(documents, size):
             answered += len((await stub.BatchIngestDocuments(request_of(batch), timeout=60)).judgements)
         return answered
 

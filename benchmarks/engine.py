@@ -98,7 +98,7 @@ class Stopwatch(Silence):
 
 def in_batches(engine: Engine, size: int) -> Callable[[Sequence[Document]], None]:
     def work(documents: Sequence[Document]) -> None:
-        for batch in batched(documents, size, strict=False):
+        for batch in batched(documents, size):
             engine.ingest_batch(batch)
 
     return work
@@ -109,7 +109,7 @@ def pipelined(engine: Engine, size: int) -> Callable[[Sequence[Document]], None]
 
     def work(documents: Sequence[Document]) -> None:
         waiting: list[Any] = []
-        for batch in batched(documents, size, strict=False):
+        for batch in batched(documents, size):
             waiting.append(engine.submit(batch))
             if len(waiting) >= IN_FLIGHT:
                 waiting.pop(0).result()

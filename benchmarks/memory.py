@@ -44,7 +44,7 @@ def grow_tables(articles: Iterable, *, passages: bool) -> dict[str, int]:
 
     index = CorpusIndex()
     KEPT.append(index)
-    for batch in batched(indexed_entries(articles, passages=passages), MAX_BATCH_DOCUMENTS, strict=False):
+    for batch in batched(indexed_entries(articles, passages=passages), MAX_BATCH_DOCUMENTS):
         for entry in batch:
             index.add(entry)
         index.publish()

@@ -153,7 +153,7 @@ class Arm:
 
 def requests(documents: Sequence[Document]) -> list[Any]:
     message = ingest_service_pb2.BatchIngestDocumentsRequest
-    return [message(documents=map(document_to_message, part)) for part in batched(documents, BATCH, strict=False)]
+    return [message(documents=map(document_to_message, part)) for part in batched(documents, BATCH)]
 
 
 async def measure(servers: dict[str, Running], feed: Feed, options: Options) -> dict[str, Arm]:

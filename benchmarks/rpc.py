@@ -188,7 +188,7 @@ class Load:
         latencies: list[float] = []
         while wall < self._seconds:
             chunk = self._feed.take(max(CHUNK, batch * workers))
-            items: Iterable[Any] = batched(chunk, batch, strict=False) if batch else chunk
+            items: Iterable[Any] = batched(chunk, batch) if batch else chunk
             cpu, theirs, start = time.process_time(), self._server.cpu_seconds(), time.perf_counter()
             latencies += await in_parallel(call, items, workers)
             wall += time.perf_counter() - start

@@ -51,7 +51,7 @@ def ways(engine: Engine) -> dict[str, tuple[Work, int]]:
     """Return what is measured at each size, with how many documents it takes at a time."""
 
     def check_batch(documents: Sequence[Document]) -> None:
-        for batch in batched(documents, MAX_BATCH_DOCUMENTS, strict=False):
+        for batch in batched(documents, MAX_BATCH_DOCUMENTS):
             engine.check_batch([one.text for one in batch])
 
     def check(documents: Sequence[Document]) -> None:

@@ -72,7 +72,7 @@ def stream(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
     spent = time.process_time()
     with Engine.open(folder) as engine:
         engine.create_corpus("soak", window_days=WINDOW_DAYS)
-        for batch in batched(documents(options.documents, options.seed, options.chars), BATCH + 1, strict=False):
+        for batch in batched(documents(options.documents, options.seed, options.chars), BATCH + 1):
             engine.ingest_batch(batch[:BATCH], "soak")
             for single in batch[BATCH:]:
                 asked = time.perf_counter()

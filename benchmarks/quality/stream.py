@@ -53,7 +53,7 @@ def ingest(engine: Engine, documents: list[Document]) -> tuple[list[Judgement], 
     """Ingest in batches; return the judgements and how many were refused."""
     answers: list[Judgement] = []
     refused = 0
-    for batch in batched(documents, BATCH, strict=False):
+    for batch in batched(documents, BATCH):
         waiting = list(batch)
         while waiting:
             try:

@@ -1,5 +1,6 @@
 """The command `python -m benchmarks`."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -26,6 +27,14 @@ def test_tables_are_markdown() -> None:
     assert {line.count("|") for line in lines} == {3}
     assert {len(line) for line in lines} == {len(lines[0])}
     assert "1,234" in lines[2]
+
+
+def test_batches_are_cut_as_the_oldest_python_cuts_them() -> None:
+    """Python 3.12 runs the benchmarks too, and its `batched` takes no `strict`."""
+    for path in (ROOT / "benchmarks").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "batched":
+                assert not node.keywords, f"{path.name}:{node.lineno}"
 
 
 def test_sketching_writes_its_results(tmp_path: Path) -> None:
