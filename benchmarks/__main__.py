@@ -7,7 +7,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from benchmarks import machine, report
+from benchmarks import ending, machine, report
 
 SHORT = ("--articles", "50", "--documents", "2000", "--seconds", "0.6", "--sizes", "2000,8000")
 """What `--short` stands for; what is given beside it counts more."""
@@ -58,6 +58,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     asked = parse()
+    ending.as_by_ctrl_c()
     options = report.Options(asked.articles, asked.documents, asked.seconds, asked.seed, asked.sizes)
     for name in asked.only or BENCHMARKS:
         measured_on = machine.describe()

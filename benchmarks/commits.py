@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from baznashr.types import Document
 from baznashr_server.engine import Engine
+from benchmarks import ending
 from benchmarks.corpus import ArticleModel
 from benchmarks.machine import describe
 
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="for each setting (5)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    ending.as_by_ctrl_c()
     articles = itertools.islice(ArticleModel(options.seed, mean_chars=1000).articles(), 4000)
     texts = [article.text for article in articles]
     measure(texts, 512, 0.0, 1.0)

@@ -19,6 +19,7 @@ from baznashr.types import Document
 from baznashr.v1 import ingest_service_pb2 as pb
 from baznashr.v1 import ingest_service_pb2_grpc
 from baznashr.wire import document_to_message
+from benchmarks import ending
 from benchmarks.corpus import ArticleModel
 from benchmarks.machine import describe
 from benchmarks.rpc import serving
@@ -96,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fairness", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each load (10)")
     options = parser.parse_args()
+    ending.as_by_ctrl_c()
     texts = [article.text for article in itertools.islice(ArticleModel(1, mean_chars=2000).articles(), 2000)]
     print(
         "| beside | bulk, documents a second | single calls: median ms | p99 ms | longest ms |\n|---|--:|--:|--:|--:|"

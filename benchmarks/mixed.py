@@ -89,13 +89,20 @@ def loading(server: Server, kind: str, seed: int, start: int) -> Iterator[list[f
         process = subprocess.Popen(command, stdout=answers, cwd=ROOT)
         try:
             while not os.fstat(answers.fileno()).st_size:
+                _expect_running(process)
                 time.sleep(0.05)
             begun, before = time.perf_counter(), _answered(answers.fileno())
             yield pace
+            _expect_running(process)
             pace.append((_answered(answers.fileno()) - before) / (time.perf_counter() - begun))
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+
+def _expect_running(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        raise RuntimeError(f"the loader ended by itself, with status {process.returncode}")
 
 
 def _answered(file: int) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from statistics import median
@@ -89,9 +89,11 @@ def peer(seed: int) -> Iterator[Peer]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(theirs, seed), daemon=True)
     process.start()
+    theirs.close()  # so that the parent is told where the other end is gone
     try:
         yield Peer(ours)
     finally:
-        ours.send(("end", 0))
+        with suppress(BrokenPipeError):
+            ours.send(("end", 0))
         process.join(10)
         process.terminate()

@@ -27,6 +27,7 @@ from baznashr.v1 import (
     ingest_service_pb2_grpc,
 )
 from baznashr.wire import check_item_to_message, document_to_message, judgement_from_message
+from benchmarks import ending
 from benchmarks.engine import Feed
 from benchmarks.peer import peer
 from benchmarks.report import Bar, Cell, Options, Report, Table
@@ -77,9 +78,10 @@ def started(folder: Path, module: str, *arguments: str) -> Iterator[Server]:
         addresses = dict(part.split("=", 1) for part in line.split()[1:])
         yield Server(addresses["listen"], process.pid)
     finally:
-        process.terminate()
-        process.wait(120)  # a large store's tables are written before it ends
-        process.stdout.close()
+        try:
+            ending.stop(process, 120)  # a large store's tables are written before it ends
+        finally:
+            process.stdout.close()
 
 
 @dataclass(frozen=True, slots=True)

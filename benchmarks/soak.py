@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 
 from baznashr.types import Document
 from baznashr_server.engine import Engine
+from benchmarks import ending
 from benchmarks.corpus import ArticleModel
 from benchmarks.machine import describe
 
@@ -120,6 +121,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
+    ending.as_by_ctrl_c()
     machine = describe()
     with TemporaryDirectory(prefix="baznashr-soak-") as folder:
         series = stream(options, Path(folder))

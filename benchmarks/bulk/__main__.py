@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import machine, report
+from benchmarks import ending, machine, report
 from benchmarks.__main__ import RESULTS
 from benchmarks.bulk import plots, records, sets
 from benchmarks.bulk.contenders import CONTENDERS, Contender
@@ -141,8 +140,7 @@ def run(asked: argparse.Namespace, work: Path) -> None:
 
 def main() -> None:
     asked = parse()
-    # As Ctrl-C: what was started is ended, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    ending.as_by_ctrl_c()
     if asked.work:
         asked.work.mkdir(parents=True, exist_ok=True)
         run(asked, asked.work)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from benchmarks import machine, report
+from benchmarks import ending, machine, report
 from benchmarks.__main__ import RESULTS
 from benchmarks.quality import curve, data, noise, pairs, plots, samples, stream
 
@@ -64,6 +64,7 @@ def run(asked: argparse.Namespace) -> tuple[report.Report, dict[str, plots.Figur
 
 def main() -> None:
     asked = parse()
+    ending.as_by_ctrl_c()
     measured_on = machine.describe()
     measured_on["command"] = measured_on["command"].replace("-m benchmarks", "-m benchmarks.quality")
     start = time.perf_counter()

@@ -1,6 +1,10 @@
 """What the benchmarks of servers and sizes are made of, at the smallest size."""
 
 import asyncio
+import multiprocessing
+import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,13 +16,16 @@ from baznashr_server.engine import Engine
 from baznashr_server.store import database, schema
 from benchmarks import stock, unsynced
 from benchmarks.__main__ import parse
+from benchmarks.bulk.processes import tree
 from benchmarks.corpus import ArticleModel
-from benchmarks.mixed import CALLS_PER_SECOND, Single
+from benchmarks.mixed import CALLS_PER_SECOND, Single, loading
 from benchmarks.peer import Pace, peer
-from benchmarks.rpc import Load, started, ways
+from benchmarks.rpc import Load, Server, started, ways
 from benchmarks.sizes import ROUNDS, STRETCHES, Fill, grown_table
 from benchmarks.sizes import ways as engine_ways
 from benchmarks.stock import Stock
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +88,48 @@ def test_the_peer_works_in_a_process_of_its_own() -> None:
         other.fill(10)
         assert other.run(0.1).from_text < other.run(0.1).from_values
         assert other.pace().from_text > 0
+
+
+def test_a_peer_that_dies_is_told() -> None:
+    """Where its process is gone, say for want of memory, who waits for an answer gets an error."""
+    with peer(3) as other:
+        for process in multiprocessing.active_children():
+            process.kill()
+        with pytest.raises((EOFError, OSError)):
+            other.fill(10)
+
+
+def test_a_loader_that_ends_is_told() -> None:
+    """Where nobody answers a loader, the benchmark ends with an error, and does not wait for its first answer."""
+    with pytest.raises(RuntimeError, match="ended by itself"), loading(Server("127.0.0.1:1", 0), "batch 64", 3, 0):
+        pass
+
+
+def arguments(process: int) -> list[bytes]:
+    """Return those of a process; none where it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def test_a_benchmark_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM ends the servers that were started, and their folders are removed."""
+    command = [sys.executable, "-m", "benchmarks", "--short", "--only", "client", "--seconds", "60"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not (servers := [child for child in tree(process.pid) if b"serve" in arguments(child)]):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.wait()
+    assert not [server for server in servers if Path(f"/proc/{server}").exists()]
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_every_way_of_calling_is_answered(tmp_path: Path) -> None:
