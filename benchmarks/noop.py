@@ -23,6 +23,7 @@ from baznashr.v1 import (
     stream_pb2,
 )
 from baznashr.wire import judgement_to_message
+from baznashr_server import garbage
 from baznashr_server.limits import MAX_STREAM_IN_FLIGHT
 
 ANSWER = judgement_to_message(
@@ -76,6 +77,7 @@ async def serve() -> None:
     check_service_pb2_grpc.add_CheckServiceServicer_to_server(Check(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    garbage.spare()
     print(f"ready listen=127.0.0.1:{port}", flush=True)
     await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""What metrics, logs, tokens, TLS and traces cost: the same batches, sent in turn to servers with and without them."""
+"""What metrics, logs, tokens and traces cost: the same batches, sent in turn to servers with and without them."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from baznashr import Document
 from baznashr.v1 import ingest_service_pb2, ingest_service_pb2_grpc
 from baznashr.wire import document_to_message
+from baznashr_server import garbage
 from baznashr_server.access.protection import Protection
 from baznashr_server.app import SWITCH_SECONDS, warm_up
 from baznashr_server.engine import Engine
@@ -38,6 +39,7 @@ from baznashr_server.obs.metrics import Metrics
 from baznashr_server.rpc.admission import AdmissionInterceptor
 from baznashr_server.rpc.decoding import Decoding
 from baznashr_server.rpc.errors import Errors
+from baznashr_server.rpc.interception import Layers
 from baznashr_server.rpc.server import Server
 from baznashr_server.settings import load
 from benchmarks.corpus import ArticleModel
@@ -64,7 +66,7 @@ class BareServer(Server):
     """The same server with nothing around a call but what answers it."""
 
     def interceptors(self) -> list[grpc.aio.ServerInterceptor]:
-        return [Errors(), Decoding(), AdmissionInterceptor(self._admission)]
+        return [Layers(Errors(), Decoding(), AdmissionInterceptor(self._admission))]
 
 
 async def serve_bare(folder: Path) -> None:
@@ -74,6 +76,7 @@ async def serve_bare(folder: Path) -> None:
     addresses = await server.start()
     with Engine.open(settings.data) as engine:
         warm_up()
+        garbage.spare()
         server.serve(engine)
         print(f"ready listen={addresses['listen']}", flush=True)
         await asyncio.Event().wait()

@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from baznashr.types import Document
+from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
+from baznashr_server.obs.metrics import Metrics
+from baznashr_server.rpc.interception import Layers
+from baznashr_server.settings import load
 from baznashr_server.store import database, schema
 from benchmarks import stock, unsynced
 from benchmarks.__main__ import parse
@@ -150,6 +154,18 @@ def test_every_way_of_calling_is_answered(tmp_path: Path) -> None:
                 return [document] * count
 
         asyncio.run(test(server.address, Load(server, Same(), 0.001)))  # type: ignore[arg-type] # documents for nothing
+
+
+def test_the_bare_server_pays_for_one_interceptor(tmp_path: Path) -> None:
+    """What stands around its calls is one layer, as the real server's: more would hide what metrics and logs cost."""
+    pytest.importorskip("opentelemetry", reason="traces are not installed: uv sync --group bench")
+    from benchmarks.overhead import BareServer
+
+    async def around() -> list[object]:
+        settings = load({"data": tmp_path, "listen": "127.0.0.1:0"})
+        return [*BareServer(settings, Protection(None, None), Metrics()).interceptors()]
+
+    assert [type(one) for one in asyncio.run(around())] == [Layers]
 
 
 def test_only_its_own_command_turns_fsync_off(tmp_path: Path) -> None:
