@@ -59,6 +59,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     asked = parse()
     ending.as_by_ctrl_c()
+    if asked.out:
+        asked.out.mkdir(parents=True, exist_ok=True)
     options = report.Options(asked.articles, asked.documents, asked.seconds, asked.seed, asked.sizes)
     for name in asked.only or BENCHMARKS:
         measured_on = machine.describe()

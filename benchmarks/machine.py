@@ -73,8 +73,14 @@ def commit() -> str:
 
 def command() -> str:
     """Return the command line, absolute paths cut to their names."""
-    arguments = [Path(a).name if a.startswith(os.sep) else a for a in sys.argv[1:]]
-    return shlex.join(["python", "-m", "benchmarks", *arguments])
+    spec = sys.modules["__main__"].__spec__
+    module = spec.name.removesuffix(".__main__") if spec else "benchmarks"
+    return shlex.join(["python", "-m", module, *map(_without_folder, sys.argv[1:])])
+
+
+def _without_folder(argument: str) -> str:
+    option, sign, value = argument.rpartition("=")
+    return f"{option}{sign}{Path(value).name}" if value.startswith(os.sep) else argument
 
 
 def describe() -> dict[str, str]:

@@ -110,12 +110,21 @@ def as_json(report: Report, machine: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def save(path: Path, told: str) -> None:
+    """Replace a file as a whole: what it held before stays where that is broken off."""
+    unfinished = path.with_name(f".{path.name}")
+    try:
+        unfinished.write_text(told, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def write(report: Report, machine: dict[str, str], out: Path) -> None:
     """Write `<name>.json` and `<name>.md` to the folder *out*."""
-    out.mkdir(parents=True, exist_ok=True)
     data = json.dumps(as_json(report, machine), ensure_ascii=False, indent=1)
-    (out / f"{report.name}.json").write_text(data + "\n", encoding="utf-8")
-    (out / f"{report.name}.md").write_text(markdown(report, machine), encoding="utf-8")
+    save(out / f"{report.name}.json", data + "\n")
+    save(out / f"{report.name}.md", markdown(report, machine))
 
 
 def show(report: Report) -> None:

@@ -21,12 +21,14 @@ from baznashr_server.engine import Engine
 from benchmarks import ending
 from benchmarks.corpus import ArticleModel
 from benchmarks.machine import describe
+from benchmarks.report import save
 
 WINDOW_DAYS = 30
 STREAM_DAYS = 120
 """Published within these: the window is full after a quarter of the stream."""
 BATCH = 32
 POINTS = 60
+QUARTERS = 4
 FLAT = {"rss_mib": 1.1, "disk_mib": 1.1, "descriptors": 1.0, "stored": 1.1, "cpu_us": 1.15, "p99_ms": 1.5}
 """How much the mean of the last quarter may exceed that of the third."""
 RESULTS = Path(__file__).parent / "results"
@@ -122,9 +124,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     ending.as_by_ctrl_c()
+    if options.documents < POINTS * (BATCH + 1) or options.chars < 1 or options.seconds <= 0:
+        parser.error(f"--documents must be at least {POINTS * (BATCH + 1):,}, --chars at least 1, --seconds above 0")
+    options.out.mkdir(parents=True, exist_ok=True)
     machine = describe()
     with TemporaryDirectory(prefix="baznashr-soak-") as folder:
         series = stream(options, Path(folder))
+    if len(series) < QUARTERS:
+        raise SystemExit("stopped before there was anything to compare")
     grown = growth(series)
     complete = series[-1]["documents"] >= options.documents * (1 - 2 / POINTS)
     flat = complete and all(grown[name] <= most for name, most in FLAT.items())
@@ -139,7 +146,7 @@ def main() -> None:
         "machine": machine,
         "series": series,
     }
-    (options.out / "soak.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    save(options.out / "soak.json", json.dumps(result, indent=1) + "\n")
     plot(series, options.out / "soak.svg")
     print(json.dumps({key: result[key] for key in ("documents", "flat", "growth")}))
     if not flat:

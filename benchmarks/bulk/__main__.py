@@ -118,9 +118,7 @@ def measure(archive: sets.Archive, contenders: list[Contender], asked: argparse.
                 costs[contender.name],
                 found[contender.name],
             )
-            where = measured[contender.name]
-            where["command"] = where["command"].replace("-m benchmarks", "-m benchmarks.bulk")
-            yield records.Record(**fields, measured=where)
+            yield records.Record(**fields, measured=measured[contender.name])
 
 
 def run(asked: argparse.Namespace, work: Path) -> None:
@@ -133,7 +131,7 @@ def run(asked: argparse.Namespace, work: Path) -> None:
         kept = records.merged(records.read(path), measure(archive, contenders, asked))
         records.write(path, kept)
         told = records.report(kept)
-        (asked.out / "bulk.md").write_text(report.markdown(told, measured_on), encoding="utf-8")
+        report.save(asked.out / "bulk.md", report.markdown(told, measured_on))
         plots.save(plots.curve(kept), asked.out / "bulk.svg")
     report.show(records.report(records.read(path)))
 

@@ -10,7 +10,7 @@ from statistics import median
 
 from benchmarks.bulk.processes import Cost
 from benchmarks.bulk.sets import GENERATED, REAL, Archive, Scores
-from benchmarks.report import Bar, Cell, Report, Table
+from benchmarks.report import Bar, Cell, Report, Table, save
 
 MILLION = 1_000_000
 OURS = "baznashr"
@@ -71,7 +71,7 @@ def merged(old: Iterable[Record], new: Iterable[Record]) -> list[Record]:
 
 def write(path: Path, records: list[Record]) -> None:
     data = {"records": [asdict(one) for one in records]}
-    path.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    save(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
 
 
 def _ratio(records: list[Record], archive: str, articles: int | None, peer: str, of: str = "wall") -> float | None:

@@ -65,13 +65,14 @@ def run(asked: argparse.Namespace) -> tuple[report.Report, dict[str, plots.Figur
 def main() -> None:
     asked = parse()
     ending.as_by_ctrl_c()
+    out = asked.out or (None if asked.quick else RESULTS)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
     measured_on = machine.describe()
-    measured_on["command"] = measured_on["command"].replace("-m benchmarks", "-m benchmarks.quality")
     start = time.perf_counter()
     result, figures = run(asked)
     measured_on["seconds"] = f"{time.perf_counter() - start:.0f}"
     report.show(result)
-    out = asked.out or (None if asked.quick else RESULTS)
     if out is not None:
         report.write(result, measured_on, out)
         plots.save(figures, out)

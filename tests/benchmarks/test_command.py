@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import Bar, Table, markdown_table
+from benchmarks.report import Bar, Table, markdown_table, save
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -27,6 +27,54 @@ def test_tables_are_markdown() -> None:
     assert {line.count("|") for line in lines} == {3}
     assert {len(line) for line in lines} == {len(lines[0])}
     assert "1,234" in lines[2]
+
+
+@pytest.mark.parametrize("out", [["--out", "{}"], ["--out={}"]], ids=["two words", "one"])
+def test_a_soak_can_be_run_again_by_its_record(tmp_path: Path, out: list[str]) -> None:
+    """What is recorded is the module that ran, without the machine's folders; the folder for it need not be there."""
+    where = [part.format(tmp_path / "made") for part in out]
+    arguments = ["--documents", "1980", "--chars", "100", *where]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.soak", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert "not flat" in done.stderr or done.returncode == 0
+    result = json.loads((tmp_path / "made" / "soak.json").read_text(encoding="utf-8"))
+    command = "python -m benchmarks.soak --documents 1980 --chars 100 "
+    assert result["machine"]["command"] == command + " ".join(out).format("made")
+
+
+def test_a_short_stream_is_no_soak() -> None:
+    """Fewer documents than make its points, or time for fewer than can be compared, are told in a sentence."""
+    for arguments, told in (
+        (["--documents", "10"], "--documents must be at least 1,980"),
+        (["--documents", "1980", "--chars", "100", "--seconds", "0.01"], "stopped before there was anything"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.soak", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+        assert done.returncode
+        assert told in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_result_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    """Where writing one is broken off, the file holds what it held, and nothing is left beside it."""
+    path = tmp_path / "bulk.json"
+    save(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        save(path, "n" * 100_000 + chr(0xD800))
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_batches_are_cut_as_the_oldest_python_cuts_them() -> None:
