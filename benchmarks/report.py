@@ -37,7 +37,9 @@ class Bar:
 
     def line(self) -> str:
         sign = "≥" if self.at_least else "≤"
-        return f"{'holds' if self.holds else 'FAILS'}: {self.name}: {text(self.found)} ({sign} {text(self.needed)})"
+        # Rounding must not hide on which side of what is needed a figure lies.
+        found = text(self.found) if text(self.found) != text(self.needed) else exact(self.found)
+        return f"{'holds' if self.holds else 'FAILS'}: {self.name}: {found} ({sign} {exact(self.needed)})"
 
 
 @dataclass(slots=True)
@@ -76,6 +78,12 @@ def text(cell: Cell) -> str:
     if isinstance(cell, int) or size >= 100:
         return f"{cell:,.0f}"
     return f"{cell:.1f}" if size >= 10 else f"{cell:.2f}" if size >= 0.1 or cell == 0 else f"{cell:.4f}"
+
+
+def exact(value: float) -> str:
+    """Return a figure as in a table, or with more digits where those would say another one."""
+    rounded = text(value)
+    return rounded if float(rounded.replace(",", "")) == value else f"{value:,.7g}"
 
 
 def _aligned(row: list[str], widths: list[int]) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.report import Bar, Table, markdown_table, save
+from benchmarks.__main__ import RESULTS
+from benchmarks.bulk import records
+from benchmarks.report import Bar, Report, Table, markdown, markdown_table, save
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -19,6 +21,36 @@ def test_a_bar_holds_or_fails(found: float, at_least: bool, holds: bool) -> None
     bar = Bar("speed", found, 1.0, at_least)
     assert bar.holds is holds
     assert bar.line().startswith("holds" if holds else "FAILS")
+
+
+@pytest.mark.parametrize(
+    ("found", "needed", "told"),
+    [
+        (0.9992, 0.999, "holds: share: 0.9992 (≥ 0.999)"),
+        (0.9496, 0.95, "FAILS: share: 0.9496 (≥ 0.95)"),
+        (1.0, 0.999, "holds: share: 1.00 (≥ 0.999)"),
+        (0.951, 0.9, "holds: share: 0.95 (≥ 0.90)"),
+        (3433.2, 10_000, "FAILS: share: 3,433 (≥ 10,000)"),
+    ],
+)
+def test_a_bar_tells_on_which_side_a_figure_lies(found: float, needed: float, told: str) -> None:
+    """What is needed is told as it is, and what was found with as many digits as it takes to see why it holds."""
+    assert Bar("share", found, needed).line() == told
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.md")), ids=lambda path: path.stem)
+def test_committed_results_for_people_are_those_for_programs(path: Path) -> None:
+    """Each table and bar in Markdown is what its JSON makes, and each bar holds or fails as it says."""
+    kept = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    if path.stem == "bulk":
+        told = records.report(records.read(path.with_suffix(".json")))
+    else:
+        held = [bar.pop("holds") for bar in kept["bars"]]
+        tables, bars = ([kind(**one) for one in kept[name]] for kind, name in ((Table, "tables"), (Bar, "bars")))
+        assert [bar.holds for bar in bars] == held
+        told = Report(kept["name"], kept["title"], kept["articles"], tables, bars)
+    written = path.read_text(encoding="utf-8")
+    assert written.partition("## Measured on")[0] == markdown(told, {}).partition("## Measured on")[0]
 
 
 def test_tables_are_markdown() -> None:
