@@ -23,8 +23,14 @@ from benchmarks.bulk import plots, records, sets
 from benchmarks.bulk.contenders import CONTENDERS, Contender
 from benchmarks.bulk.environments import Unavailable
 from benchmarks.bulk.processes import Cost, Failed
+from benchmarks.stock import home
 
 SIZES = (10_000, 30_000, 100_000)
+
+
+def _absolute(path: str) -> Path:
+    """Return a path that holds in the folders of the contenders, too."""
+    return Path(path).absolute()
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +49,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--no-real", action="store_true", help="leave the real articles out")
     parser.add_argument("--rounds", type=int, default=1, help="runs of each, in turns; the median counts (1)")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (1)")
-    parser.add_argument("--work", type=Path, help="folder for archives and outputs, kept (a temporary one)")
+    parser.add_argument("--work", type=_absolute, help="folder for archives and outputs, kept (a temporary one)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the result files (benchmarks/results)")
     asked = parser.parse_args(arguments)
     if asked.rounds < 1 or any(size < 1 for size in asked.sizes):
@@ -60,7 +66,8 @@ def archives(asked: argparse.Namespace, work: Path) -> Iterator[sets.Archive]:
         else:
             yield found
     for size in asked.sizes:
-        yield sets.generated(work / f"{sets.GENERATED}-{size}", size, asked.seed)
+        # The folder is kept for later runs, which may be of another seed or another model.
+        yield sets.generated(work / f"{sets.GENERATED}-{size}-{home(asked.seed).name}", size, asked.seed)
 
 
 def usable(names: list[str] | None) -> list[Contender]:
@@ -125,6 +132,8 @@ def run(asked: argparse.Namespace, work: Path) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / "bulk.json"
     contenders = usable(asked.only)
+    if not contenders:
+        sys.exit("bulk: nobody is left to be measured")
     measured_on = machine.describe()
     measured_on["command"] = "python -m benchmarks.bulk; each row's own beside it in bulk.json"
     for archive in archives(asked, work):

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +68,16 @@ class Contender(ABC):
         return environments.version(self.name)
 
     def warm(self, archive: Archive, folder: Path) -> None:
-        """Do what no run is to be timed with."""
-        del archive, folder  # Only what compiles has anything to do.
+        """Run over the first articles in the empty folder *folder*: what compiles has compiled, and files are at hand.
+
+        Raises:
+            Failed: It ended with an error.
+        """
+        first, out = archive.first(WARMING, folder / "first"), folder / "warm"
+        out.mkdir()
+        self.run(first, out)
+        shutil.rmtree(out)
+        shutil.rmtree(first.articles.parent)
 
     @abstractmethod
     def run(self, archive: Archive, folder: Path) -> Cost:
@@ -92,21 +99,12 @@ class Baznashr(Contender):
     def ready(self) -> None:
         pass
 
-    def warm(self, archive: Archive, folder: Path) -> None:
-        """Compile the kernels into their cache by a run over the first articles of the archive."""
-        with archive.articles.open("rb") as lines, (folder / "first.jsonl").open("wb") as out:
-            out.writelines(islice(lines, WARMING))
-        run(self._command(folder / "first.jsonl", folder / "warm"), log=folder / "log", cwd=folder)
-        shutil.rmtree(folder / "warm")
-
     def version(self) -> str:
         return version("baznashr-server")
 
-    def _command(self, articles: Path, out: Path) -> list[str | Path]:
-        return [sys.executable, "-m", "baznashr_server", "bulk", articles, "--out", out, "--no-report"]
-
     def run(self, archive: Archive, folder: Path) -> Cost:
-        return run(self._command(archive.articles, folder / "out"), log=folder / "log", cwd=folder)
+        command = [sys.executable, "-m", "baznashr_server", "bulk", archive.articles, "--out", folder / "out"]
+        return run([*command, "--no-report"], log=folder / "log", cwd=folder)
 
     def copies(self, archive: Archive, folder: Path) -> Copies:
         from pyarrow import parquet

@@ -46,7 +46,7 @@ def python(name: str) -> Path:
         except OSError as error:
             raise Unavailable(f"{name}: {error}; tooling/setup.sh brings uv") from error
         if done.returncode:
-            raise Unavailable(f"{name} could not be installed: {done.stderr.strip().splitlines()[-1]}")
+            raise Unavailable(f"{name} could not be installed: {done.stderr.strip().rpartition('\n')[2]}")
     stamp.write_text(digest, encoding="ascii")
     return interpreter
 

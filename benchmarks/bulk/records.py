@@ -29,6 +29,7 @@ class Record:
     """Seconds, the process's start included; the median of the rounds."""
     cpu: float
     peak_mib: float
+    """The most of all rounds."""
     rounds: int
     scores: Scores
     measured: dict[str, str]
@@ -107,10 +108,18 @@ def bars(records: list[Record]) -> list[Bar]:
 
 def _costs(one: Record, records: list[Record]) -> list[Cell]:
     wall, cpu = (_ratio(records, one.archive, one.articles, one.contender, of) for of in ("wall", "cpu"))
-    return [one.wall, wall, one.cpu, cpu, one.articles / one.wall, one.peak_mib, one.measured["load before"]]
+    return [
+        one.wall,
+        wall,
+        one.cpu,
+        cpu,
+        one.articles / one.wall,
+        one.peak_mib,
+        *map(one.measured.get, ("load before", "commit")),
+    ]
 
 
-COSTS = ["wall s", "× ours", "CPU s", "× ours", "articles/s", "peak MiB", "load before"]
+COSTS = ["wall s", "× ours", "CPU s", "× ours", "articles/s", "peak MiB", "load before", "commit"]
 
 
 def tables(records: list[Record]) -> list[Table]:
@@ -150,8 +159,10 @@ def report(records: list[Record]) -> Report:
         latest = max((one for one in records if one.contender == name), key=lambda one: one.measured["measured"])
         rows.append([f"{name} {latest.version}", latest.settings])
     how = Table("How each is run", ["", "settings"], rows).noted(
-        "Wall time says little where the load before a run was above 0.5; CPU time is that of all processes.\n"
-        "When, on which commit and by which command a row was measured is in bulk.json."
+        "The load before a run is the last minute's, with that of whoever was measured before it. Where it is of other "
+        "work, wall time says little; CPU time is that of all processes.\n"
+        "When and by which command a row was measured is in bulk.json. Rows of different commits were not run in turn."
     )
-    line = "the real ones where they are present, and generated ones (seed 1); JSON lines in, process start counted"
+    line = "the real ones where they are present, and generated ones (seed 1 where a row's command names no other)"
+    line += "; JSON lines in, process start counted"
     return Report("bulk", "Whole archives, beside the peers", line, [*tables(records), how], bars(records))

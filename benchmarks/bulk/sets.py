@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -40,13 +41,20 @@ class Archive:
     def shards(self, count: int) -> Path:
         """Return a folder with the same lines in *count* files of nearly equal length, for who wants a file a task."""
         folder = self.articles.with_name(f"shards-{count}")
-        if not folder.exists():
-            folder.mkdir()
-            with self.articles.open("rb") as lines:
-                for number, (start, end) in enumerate(shard_rows(self.rows, count)):
-                    with (folder / f"{number:03d}.jsonl").open("wb") as out:
-                        out.writelines(islice(lines, end - start))
+        shutil.rmtree(folder, ignore_errors=True)  # a run before may have been broken off, or had other articles
+        folder.mkdir()
+        with self.articles.open("rb") as lines:
+            for number, (start, end) in enumerate(shard_rows(self.rows, count)):
+                with (folder / f"{number:03d}.jsonl").open("wb") as out:
+                    out.writelines(islice(lines, end - start))
         return folder
+
+    def first(self, count: int, folder: Path) -> Archive:
+        """Return an archive of the first *count* lines, in *folder*, which is made."""
+        folder.mkdir()
+        with self.articles.open("rb") as lines, (folder / "articles.jsonl").open("wb") as out:
+            out.writelines(islice(lines, count))
+        return Archive(self.name, folder / "articles.jsonl", min(count, self.rows))
 
 
 def shard_rows(rows: int, count: int) -> list[tuple[int, int]]:

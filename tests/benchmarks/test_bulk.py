@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.bulk import records, sets
-from benchmarks.bulk.processes import Failed, run
+from benchmarks.bulk import contenders, environments, records, sets
+from benchmarks.bulk.__main__ import archives, measure, parse
+from benchmarks.bulk.__main__ import run as run_bulk
+from benchmarks.bulk.contenders import Contender
+from benchmarks.bulk.processes import Cost, Failed, run
 from benchmarks.report import markdown
 
 CHILD = "import time; held = bytearray(60 << 20); held[::4096] = b'x' * len(held[::4096]); time.sleep(0.6)"
@@ -40,6 +43,58 @@ def test_shards_hold_the_rows_once_in_order(tmp_path: Path) -> None:
     files = sorted(found.shards(3).iterdir())
     assert b"".join(file.read_bytes() for file in files) == found.articles.read_bytes()
     assert [file.read_bytes().count(b"\n") for file in files] == [e - s for s, e in sets.shard_rows(found.rows, 3)]
+    files[0].unlink()
+    assert len([*found.shards(3).iterdir()]) == 3, "shards of a run that was broken off are made anew"
+
+
+class Remembering(Contender):
+    """A contender that finds nothing, and remembers on how many articles it ran and in what folder."""
+
+    name, settings = "remembering", "none"
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[int, int, list[Path]]] = []
+
+    def run(self, archive: sets.Archive, folder: Path) -> Cost:
+        lines = archive.articles.read_bytes().count(b"\n")
+        self.runs.append((archive.rows, lines, list(folder.iterdir())))
+        (folder / "left").touch()
+        return Cost(1.0, 1.0, 1.0)
+
+    def copies(self, archive: sets.Archive, folder: Path) -> sets.Copies:
+        del archive, folder
+        return {}
+
+    def version(self) -> str:
+        return "1"
+
+
+def test_every_contender_warms_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each runs over the first articles before it is timed, and what that leaves is gone."""
+    monkeypatch.setattr(contenders, "WARMING", 30)
+    contender = Remembering()
+    found = list(measure(archive(tmp_path, 50), [contender], parse(["--rounds", "2"])))
+    assert contender.runs == [(30, 30, []), (50, 50, []), (50, 50, [])]
+    assert [one.rounds for one in found] == [2]
+
+
+def test_a_kept_archive_is_that_of_its_seed(tmp_path: Path) -> None:
+    """In a folder that is kept, another seed makes articles of its own; it may be named from where one is."""
+    texts = []
+    for seed in ("1", "2", "1"):
+        (found,) = archives(parse(["--no-real", "--sizes", "20", "--seed", seed]), tmp_path)
+        texts.append(found.articles.read_bytes())
+    assert texts[0] == texts[2] != texts[1]
+    assert parse(["--work", "kept"]).work == Path.cwd() / "kept"
+
+
+def test_nothing_is_written_where_nobody_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no contender can be had, the results stay as they are and the command fails."""
+    monkeypatch.setenv("BAZNASHR_PEERS", str(tmp_path / "peers"))
+    monkeypatch.setattr(environments, "ROOT", tmp_path)  # where there is no uv
+    with pytest.raises(SystemExit, match="nobody is left"):
+        run_bulk(parse(["--only", "datasketch", "--no-real", "--out", str(tmp_path / "out")]), tmp_path)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_the_truth_scores_itself(tmp_path: Path) -> None:
