@@ -10,6 +10,7 @@ from statistics import median
 
 import uvloop
 
+from benchmarks.measure import in_turn
 from benchmarks.peer import peer
 from benchmarks.report import Cell, Options, Report, Table
 from benchmarks.rpc import Load, Result, Server, Way, serving, started, ways
@@ -45,10 +46,10 @@ async def take_turns(running: dict[str, Server], options: Options) -> dict[tuple
             every = await stack.enter_async_context(ways(server.address))
             calls[mode] = [way for way in every if way.name in {*WAYS, *BATCHED}]
             loads[mode] = Load(server, Stock(options.seed), options.seconds / ROUNDS)
-        for _ in range(ROUNDS):
-            for number in range(len(WAYS) + len(BATCHED)):
-                for mode, load in loads.items():
-                    way = calls[mode][number]
+        for number in range(ROUNDS):
+            for place in range(len(WAYS) + len(BATCHED)):
+                for mode, load in in_turn(loads.items(), number):
+                    way = calls[mode][place]
                     found[way.name, mode].append(await load.measure(way.call, way.workers, way.batch))
     return found
 

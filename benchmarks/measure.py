@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -44,6 +44,11 @@ def run_once(work: Callable[[], object], items: int, seconds: float, timing: Tim
     timing.wall.append((now - wall) * 1e6 / (passes * items))
 
 
+def in_turn[T](contenders: Iterable[T], number: int) -> list[T]:
+    """Return the contenders in the order of round *number*."""
+    return list(contenders)[:: -1 if number % 2 else 1]
+
+
 def interleave(
     contenders: Mapping[str, Callable[[], object]], items: int, seconds: float, rounds: int = ROUNDS
 ) -> dict[str, Timing]:
@@ -54,8 +59,7 @@ def interleave(
     gc.collect()
     gc.freeze()  # What libraries and articles take must not be searched for garbage inside the rounds.
     for number in range(rounds):
-        order = list(contenders) if number % 2 == 0 else list(contenders)[::-1]
-        for name in order:
+        for name in in_turn(contenders, number):
             run_once(contenders[name], items, seconds / rounds, timings[name])
     gc.unfreeze()
     return timings

@@ -25,8 +25,9 @@ from baznashr_server.engine.bodies import MAX_BYTES as TEXT_CACHE_BYTES
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 from baznashr_server.store.schema import CACHE_KIB
 from benchmarks.engine import BATCHES, IN_FLIGHT, Rate, in_batches, pipelined
+from benchmarks.measure import in_turn
 from benchmarks.memory import peak_bytes, resident_bytes
-from benchmarks.peer import Peer, peer
+from benchmarks.peer import Pace, Peer, peer
 from benchmarks.report import Bar, Cell, Options, Report, Table
 from benchmarks.rpc import serving
 from benchmarks.stock import Stock
@@ -99,20 +100,27 @@ class Fill:
         """Give each way its share of the seconds in turn, with the peer in between, at what is stored now."""
         self.other.fill(size)
         found: dict[str, list[Rate]] = defaultdict(list)
-        for _ in range(ROUNDS):
-            for name, (work, least) in ways(self.engine).items():
+        paces: list[Pace] = []
+        for number in range(ROUNDS):
+            for turn in in_turn([*ways(self.engine).items(), None], number):
+                if turn is None:
+                    paces.append(self.other.run(self.seconds / ROUNDS))
+                    continue
+                name, (work, least) = turn
                 rate = Rate()
                 while rate.wall < self.seconds / ROUNDS:
                     chunk = self.stock.take(least)
                     rate.time(work, chunk)
                     self.stored += 0 if name.startswith("check") else len(chunk)
                 found[name].append(rate)
-            self.other.run(self.seconds / ROUNDS)
         pace = self.other.pace()
         self.costs[size] = {}
         for name, rates in found.items():
             middle = self.costs[size][name] = sorted(rates, key=lambda rate: rate.per_second)[ROUNDS // 2]
-            times = [median(rate.per_second for rate in rates) / theirs for theirs in pace]
+            times = [
+                median(our.per_second / their for our, their in zip(rates, theirs, strict=True))
+                for theirs in zip(*paces, strict=True)
+            ]
             self.matrix.append([f"{size:,}: {name}", *middle.cells, *times])
         self.matrix.append([f"{size:,}: datasketch, from text", round(pace.from_text), *[None] * 4])
         self.matrix.append([f"{size:,}: datasketch, values ready", round(pace.from_values), *[None] * 4])
@@ -230,8 +238,8 @@ def bars(fill: Fill, sizes: Sequence[int], found: dict[str, Started]) -> list[Ba
 
 
 MATRIX_NOTES = """\
-Median of three rounds in turn, datasketch's among them: its check and insert in a dict with as many documents, in a \
-process of its own, nothing verified on the text and nothing durable. Checks store nothing.
+Median of three rounds in turn, ratios within each, datasketch's among them: its check and insert in a dict with as \
+many documents, in a process of its own, nothing verified on the text and nothing durable. Checks store nothing.
 Each size holds what the measurements at the sizes before stored beside."""
 START_NOTES = """\
 `baznashr-server serve`, from the start of the process until it answers, kernels compiled before; the second of two \

@@ -7,7 +7,8 @@ import pytest
 
 from baznashr_server.engine import Engine
 from benchmarks.corpus import ArticleModel
-from benchmarks.engine import DictLoop, Feed, Rate, Stopwatch, in_batches, pipelined, preload
+from benchmarks.engine import DictLoop, Feed, Rate, Stopwatch, in_batches, pipelined, preload, times_as_fast
+from benchmarks.measure import in_turn
 from benchmarks.memory import DATASKETCH, in_own_process
 from benchmarks.report import Options, write
 from benchmarks.stages import run
@@ -49,6 +50,13 @@ def test_all_ways_store_every_document(tmp_path: Path, feed: Feed) -> None:
     assert sum(watch.verdicts.values()) == 45
     assert rate.wall > 0
     assert watch.seconds["fingerprint"] > 0
+
+
+def test_contenders_take_turns() -> None:
+    """Every other round goes the other way, and a ratio compares what ran in one round."""
+    assert [in_turn("ABC", number) for number in range(3)] == [["A", "B", "C"], ["C", "B", "A"], ["A", "B", "C"]]
+    quick, slow = ([Rate(documents, 1.0) for documents in some] for some in ((20, 300, 400), (10, 100, 400)))
+    assert times_as_fast(quick, slow) == 2  # where the medians are 3 times apart
 
 
 def test_memory_is_measured_in_its_own_process() -> None:
