@@ -28,6 +28,8 @@ LOADERS = {"nothing": (0, 0), "8 loaders with batches of 256": (8, 0), "4 loader
 """How many callers send batches, and how many stream."""
 PAUSE_SECONDS = 0.01
 """Between two single calls."""
+WARMING_SECONDS = 2.0
+"""Of the loaders, before anything is counted."""
 
 
 class Load:
@@ -38,7 +40,8 @@ class Load:
         self._texts = texts
         self._numbers = itertools.count()
         self._stopped = threading.Event()
-        self._sent = itertools.count()
+        self._counting = threading.Lock()
+        self.answered = 0
         self.threads: list[threading.Thread] = []
 
     def _messages(self) -> Iterator[pb.StreamIngestDocumentsRequest]:
@@ -64,8 +67,8 @@ class Load:
             self.count(answer.HasField("item"))
 
     def count(self, documents: int) -> None:
-        for _ in range(documents):
-            next(self._sent)
+        with self._counting:
+            self.answered += documents
 
     def start(self, batches: int, streams: int) -> None:
         self.threads = [threading.Thread(target=self.batches) for _ in range(batches)]
@@ -73,12 +76,10 @@ class Load:
         for thread in self.threads:
             thread.start()
 
-    def stop(self) -> int:
-        """Stop, and return how many documents were sent."""
+    def stop(self) -> None:
         self._stopped.set()
         for thread in self.threads:
             thread.join()
-        return next(self._sent)
 
     def singles(self, seconds: float) -> list[float]:
         """Return what each of a caller's single calls took, in seconds."""
@@ -93,6 +94,17 @@ class Load:
         return taken
 
 
+def measure(load: Load, batches: int, streams: int, seconds: float) -> tuple[float, list[float]]:
+    """Return what was answered to the loaders a second, while single calls were made, and what each of those took."""
+    load.start(batches, streams)
+    time.sleep(WARMING_SECONDS)
+    begun, before = time.perf_counter(), load.answered
+    taken = load.singles(seconds)
+    pace = (load.answered - before) / (time.perf_counter() - begun)
+    load.stop()  # what is under way is still answered, and counts no more
+    return pace, taken
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fairness", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each load (10)")
@@ -104,13 +116,8 @@ def main() -> None:
     )
     for name, callers in LOADERS.items():
         with tempfile.TemporaryDirectory(prefix="baznashr-") as folder, serving(Path(folder)) as server:
-            load = Load(server.address, texts)
-            load.start(*callers)
-            time.sleep(2)
-            before = time.perf_counter()
-            taken = sorted(load.singles(options.seconds))
-            seconds = time.perf_counter() - before + 2
-            rate = load.stop() / seconds
+            rate, taken = measure(Load(server.address, texts), *callers, options.seconds)
+        taken.sort()
         at = (taken[len(taken) // 2], taken[int(len(taken) * 0.99)], taken[-1])
         print(f"| {name} | {rate:.0f} |", " | ".join(f"{1000 * value:.0f}" for value in at), "|", flush=True)
     machine = describe()

@@ -18,7 +18,7 @@ from baznashr_server.obs.metrics import Metrics
 from baznashr_server.rpc.interception import Layers
 from baznashr_server.settings import load
 from baznashr_server.store import database, schema
-from benchmarks import stock, unsynced
+from benchmarks import fairness, stock, unsynced
 from benchmarks.__main__ import parse
 from benchmarks.bulk.processes import tree
 from benchmarks.corpus import ArticleModel
@@ -175,6 +175,27 @@ def test_only_its_own_command_turns_fsync_off(tmp_path: Path) -> None:
     assert database.connect is schema.connect  # type: ignore[attr-defined] # as the store knows it
     with database.connect(tmp_path / "on.db", writable=True) as connection:  # type: ignore[attr-defined] # the same
         assert connection.execute("PRAGMA synchronous").get == 2
+
+
+def test_a_bulk_load_counts_while_it_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What loaders are answered before and after the single calls is not in their pace."""
+    monkeypatch.setattr(fairness, "WARMING_SECONDS", 0.2)
+
+    class Late(fairness.Load):
+        def start(self, batches: int, streams: int) -> None:
+            super().start(batches, streams)
+            self.count(10**9)
+
+        def stop(self) -> None:
+            super().stop()
+            self.count(10**9)
+
+    with started(tmp_path, "benchmarks.noop") as server:
+        load = Late(server.address, ["متن"])
+        pace, taken = fairness.measure(load, 1, 1, 0.3)
+    assert 0 < pace < 10**6
+    assert taken
+    assert not any(thread.is_alive() for thread in load.threads)
 
 
 def test_a_slow_call_counts_from_when_it_was_due() -> None:
