@@ -21,6 +21,7 @@ from baznashr_server.store import database, schema
 from benchmarks import fairness, stock, unsynced
 from benchmarks.__main__ import parse
 from benchmarks.bulk.processes import tree
+from benchmarks.client import Costs
 from benchmarks.corpus import ArticleModel
 from benchmarks.mixed import CALLS_PER_SECOND, Single, loading
 from benchmarks.peer import Pace, peer
@@ -196,6 +197,12 @@ def test_a_bulk_load_counts_while_it_is_measured(tmp_path: Path, monkeypatch: py
     assert 0 < pace < 10**6
     assert taken
     assert not any(thread.is_alive() for thread in load.threads)
+
+
+def test_ticks_of_a_server_are_added_up() -> None:
+    """Its processor time, counted in ticks as long as many rounds, is the mean of the rounds and no tick's multiple."""
+    costs = Costs(wall=[100.0] * 4, client_cpu=[10.0] * 4, server_cpu=[0.0, 40.0, 0.0, 0.0])
+    assert costs.cells(costs) == [10_000, 1.0, 10.0, 10.0]
 
 
 def test_a_slow_call_counts_from_when_it_was_due() -> None:
