@@ -64,7 +64,10 @@ def main() -> None:
     options = report.Options(asked.articles, asked.documents, asked.seconds, asked.seed, asked.sizes)
     for name in asked.only or BENCHMARKS:
         measured_on = machine.describe()
-        result = importlib.import_module(f"benchmarks.{name}").run(options)
+        try:
+            result = importlib.import_module(f"benchmarks.{name}").run(options)
+        except ModuleNotFoundError as error:
+            sys.exit(f"benchmarks: {name} needs {error.name}, which is not installed: tooling/setup.sh bench")
         report.show(result)
         if asked.out:
             report.write(result, measured_on, asked.out)

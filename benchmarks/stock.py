@@ -45,8 +45,11 @@ def _make(seed: int, number: int) -> None:
     articles = islice(ArticleModel(seed, sigma=SIGMA).articles(number * FILE_DOCUMENTS), FILE_DOCUMENTS)
     made = [(one.id, one.text, one.title, one.source) for one in map(document, articles)]
     unfinished = path.with_suffix(f".{os.getpid()}")
-    unfinished.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
-    unfinished.rename(path)
+    try:
+        unfinished.write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 class Stock:
@@ -92,6 +95,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clear", action="store_true", help="remove all of this seed instead")
     asked = parser.parse_args()
+    if asked.documents < 1:
+        parser.error("--documents must be at least 1")
     if asked.clear:
         shutil.rmtree(home(asked.seed), ignore_errors=True)
     else:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import RESULTS
+from benchmarks import ending
+from benchmarks.__main__ import RESULTS, main
 from benchmarks.bulk import records
 from benchmarks.report import Bar, Report, Table, markdown, markdown_table, save
+from benchmarks.sketching import GRAMS, from_text
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -115,6 +117,23 @@ def test_batches_are_cut_as_the_oldest_python_cuts_them() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "batched":
                 assert not node.keywords, f"{path.name}:{node.lineno}"
+
+
+def test_a_missing_peer_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where a peer is not installed, the command says so in a sentence, and how to get it."""
+    monkeypatch.setenv("BAZNASHR_EVAL_DATA", str(tmp_path))
+    monkeypatch.setattr(ending, "as_by_ctrl_c", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--short", "--only", "sketching"])
+    monkeypatch.setitem(sys.modules, "rensa", None)
+    pytest.importorskip("datasketch", reason="the peers are not installed: uv sync --group bench")
+    with pytest.raises(SystemExit, match="sketching needs rensa, which is not installed"):
+        main()
+
+
+def test_the_list_of_grams_is_made_and_dropped() -> None:
+    """What it takes to make the 8-grams of a text is measured without holding those of all texts at once."""
+    pytest.importorskip("rensa", reason="the peers are not installed: uv sync --group bench")
+    assert from_text(["متن آزمون " * 3])[GRAMS]() == [23]
 
 
 def test_sketching_writes_its_results(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the benchmarks of servers and sizes are made of, at the smallest size."""
 
 import asyncio
+import errno
 import multiprocessing
 import signal
 import subprocess
@@ -69,6 +70,18 @@ def test_the_stock_is_the_models_articles() -> None:
         (number, model.kind(number), model.article(number).text) for number in range(3)
     ]
     assert files == {path: path.stat().st_mtime_ns for path in stock.home(5).iterdir()}
+
+
+def test_a_stock_that_finds_no_room_leaves_none_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be finished is not left beside the others."""
+
+    def full(_: Path, __: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"):
+        Stock(5).take(1)
+    assert not list(stock.home(5).iterdir())
 
 
 def test_sizes_are_filled_and_measured(tmp_path: Path) -> None:
