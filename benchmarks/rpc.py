@@ -40,6 +40,8 @@ IN_FLIGHT = 2
 """Batches sent and not yet answered."""
 CHUNK = 128
 """Documents of the shortest timed stretch; they are made before it."""
+WAVES = 4
+"""Calls of each worker in a stretch, at whose end workers idle; streams, which are long, have one."""
 MANY = 512
 """Documents of one stream, and of one call of `ingest_many`, which sends them in batches of its own."""
 NOOP_SHARE = 4
@@ -187,9 +189,10 @@ class Load:
     async def measure(self, call: Call, workers: int, batch: int = 0) -> Result:
         """Call for the seconds; *batch* documents a call, or single ones."""
         documents, wall, client_cpu, server_cpu = 0, 0.0, 0.0, 0.0
+        least = max(CHUNK, max(1, batch) * workers * (WAVES if batch < MANY else 1))
         latencies: list[float] = []
         while wall < self._seconds:
-            chunk = self._feed.take(max(CHUNK, batch * workers))
+            chunk = self._feed.take(least)
             items: Iterable[Any] = batched(chunk, batch) if batch else chunk
             cpu, theirs, start = time.process_time(), self._server.cpu_seconds(), time.perf_counter()
             latencies += await in_parallel(call, items, workers)

@@ -95,7 +95,7 @@ def score_table(results: PairResults, seed: int) -> Table:
     pairs = int(counted.sum())
     return Table("Repeated or not, on the labelled pairs", columns, rows).noted(
         f"{pairs} pairs whose readers were sure, {int(results.true.sum())} of them repeated. Intervals: bootstrap over "
-        f"{int(results.groups.max()) + 1} groups of pairs that share documents (seed {seed}).\n"
+        f"{np.unique(results.groups[counted]).size} groups of pairs that share documents (seed {seed}).\n"
         f"Cross-validated: {FOLDS} folds of whole groups, {REPEATS} times; thresholds chosen on the other folds, ours "
         f"from {len(results.grid.thresholds)} settings of {', '.join(GRID)}. The rules themselves were written with "
         "all pairs at hand, so the true figure for ours is lower than this one."

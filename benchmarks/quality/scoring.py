@@ -79,6 +79,8 @@ def f1_many(found: Bools, true: Bools, weights: NDArray[np.int64]) -> NDArray[np
 def interval(found: Bools, true: Bools, groups: NDArray[np.int64], seed: int) -> dict[str, tuple[float, float]]:
     """Return 95 % bootstrap intervals of F1, precision and recall; whole groups of pairs are drawn."""
     rng = np.random.default_rng(seed)
+    # A group none of whose pairs is here must not be drawn.
+    groups = np.unique(groups, return_inverse=True)[1]
     count = int(groups.max()) + 1
     sums = np.stack([np.bincount(groups, part, count) for part in (found & true, found, true)])
     drawn = rng.integers(0, count, (RESAMPLES, count))

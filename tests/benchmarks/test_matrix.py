@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from benchmarks.client import Costs
 from benchmarks.corpus import ArticleModel
 from benchmarks.mixed import CALLS_PER_SECOND, Single, loading
 from benchmarks.peer import Pace, peer
-from benchmarks.rpc import Load, Server, started, ways
+from benchmarks.rpc import MANY, WAVES, Load, Server, started, ways
 from benchmarks.sizes import ROUNDS, STRETCHES, Fill, grown_table
 from benchmarks.sizes import ways as engine_ways
 from benchmarks.stock import Stock
@@ -180,6 +181,25 @@ def test_the_bare_server_pays_for_one_interceptor(tmp_path: Path) -> None:
         return [*BareServer(settings, Protection(None, None), Metrics()).interceptors()]
 
     assert [type(one) for one in asyncio.run(around())] == [Layers]
+
+
+@pytest.mark.parametrize(("workers", "batch"), [(128, 0), (2, 256), (4, MANY)])
+def test_as_many_calls_are_in_flight_as_is_said(workers: int, batch: int) -> None:
+    """A stretch of short calls is several waves long, so that workers seldom wait for the last of a wave."""
+    taken = []
+
+    class Counted:
+        def take(self, count: int) -> list[Document]:
+            taken.append(count)
+            return [Document("d", "متن")] * count
+
+    async def call(_: object) -> None:
+        await asyncio.sleep(0)
+
+    load = Load(Server("", os.getpid()), Counted(), 0.001)  # type: ignore[arg-type] # documents for nothing
+    asyncio.run(load.measure(call, workers, batch))
+    calls = taken[0] // max(1, batch)
+    assert calls == workers * (1 if batch == MANY else WAVES)
 
 
 def test_only_its_own_command_turns_fsync_off(tmp_path: Path) -> None:

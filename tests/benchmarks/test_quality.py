@@ -65,6 +65,13 @@ def test_weighted_f1_is_f1(rows: list[tuple[bool, bool]]) -> None:
     assert 0 <= low <= high <= 1
 
 
+def test_groups_without_a_pair_are_not_drawn() -> None:
+    """An interval is the same whatever groups there are besides those of the pairs it is of."""
+    found, true = np.tile([True, True, False], 20), np.tile([True, False, True], 20)
+    groups = np.repeat(np.arange(20), 3)
+    assert interval(found, true, groups, seed=1) == interval(found, true, 3 * groups + 1, seed=1)
+
+
 @given(st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=1, max_size=40))
 def test_best_threshold_is_best(rows: list[tuple[int, bool]]) -> None:
     """No other threshold gives a better F1."""
