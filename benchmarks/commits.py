@@ -53,6 +53,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="for each setting (5)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if options.seconds <= 0:
+        parser.error("--seconds must be above 0")
     ending.as_by_ctrl_c()
     articles = itertools.islice(ArticleModel(options.seed, mean_chars=1000).articles(), 4000)
     texts = [article.text for article in articles]

@@ -109,6 +109,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fairness", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="for each load (10)")
     options = parser.parse_args()
+    if options.seconds <= 0:
+        parser.error("--seconds must be above 0")
     ending.as_by_ctrl_c()
     texts = [article.text for article in itertools.islice(ArticleModel(1, mean_chars=2000).articles(), 2000)]
     print(

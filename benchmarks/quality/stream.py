@@ -30,7 +30,8 @@ class Missed:
     pair: Pair
     earlier: str
     later: str
-    verdict: Verdict
+    verdict: Verdict | None
+    """None where the later one was refused."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +84,7 @@ def _pairs_found(engine: Engine, data: Data, judgements: dict[str, Judgement]) -
         if earlier in matches or copies:
             found[pair.label] += 1
         else:
-            missed.append(Missed(pair, earlier, later, judgements[later].verdict))
+            missed.append(Missed(pair, earlier, later, judgements[later].verdict if later in judgements else None))
     return found, missed
 
 
@@ -137,7 +138,9 @@ def found_table(results: StreamResults) -> Table:
     for label in TO_BE_FOUND:
         pairs = results.found[label] + missed[label]
         rows.append([label, pairs, results.found[label], results.found[label] / max(1, pairs)])
-    notes = [f"Missed: {m.earlier} ← {m.later} ({m.pair.label}, judged {m.verdict})." for m in results.missed]
+    notes = [
+        f"Missed: {m.earlier} ← {m.later} ({m.pair.label}, judged {m.verdict or 'no text'})." for m in results.missed
+    ]
     return Table("Labelled pairs found in the stream", ["", "pairs", "found", "share"], rows, notes)
 
 

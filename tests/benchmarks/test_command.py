@@ -101,6 +101,15 @@ def test_a_short_stream_is_no_soak() -> None:
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["commits", "fairness"])
+def test_no_time_is_told(name: str) -> None:
+    """A benchmark without a second to run in says so and begins nothing."""
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--seconds", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 2
+    assert "--seconds must be above 0" in done.stderr
+
+
 def test_a_result_is_replaced_as_a_whole(tmp_path: Path) -> None:
     """Where writing one is broken off, the file holds what it held, and nothing is left beside it."""
     path = tmp_path / "bulk.json"

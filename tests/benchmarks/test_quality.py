@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baznashr.types import RepetitionKind
+from baznashr.types import Document, RepetitionKind
 from baznashr_server.text.canonical import canonicalise
-from benchmarks.quality import crossval, noises, reading, samples
+from benchmarks.quality import crossval, noises, reading, samples, stream
 from benchmarks.quality.baselines import jaccard
-from benchmarks.quality.data import Pair, load_samples, published
+from benchmarks.quality.data import Data, Pair, load_samples, published
 from benchmarks.quality.scoring import best_threshold, called, components, f1_many, interval, score
 from tests.articles import samples as sample_articles
 
@@ -169,6 +169,15 @@ def test_the_closest_of_what_is_new_are_drawn() -> None:
         x = item.comparison
         similarities.append(max(x.judged_cover.share, x.stored_cover.share, x.similarity))
     assert similarities == sorted(similarities, reverse=True)
+
+
+def test_a_pair_whose_later_text_is_refused_is_missed() -> None:
+    """A labelled pair of which one article has no letter counts as not found, and does not end the run."""
+    documents = {"a": Document("a", "متنی که چند حرف دارد و بس"), "b": Document("b", "…")}
+    data = Data("", real=False, documents=documents, pairs=[pair("a", "b")], faults={})
+    results = stream.measure(data)
+    assert results.refused == 1
+    assert stream.found_table(results).notes == ["Missed: a ← b (DUP, judged no text)."]
 
 
 def test_a_wrong_answer_is_named() -> None:
