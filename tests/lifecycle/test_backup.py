@@ -98,6 +98,18 @@ def test_a_closed_folder_is_backed_up_too(tmp_path: Path) -> None:
         backup_folder(tmp_path, tmp_path / "c.sqlite3")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root takes backups of another user's folder")
+def test_a_backup_by_root_is_noted_as_the_owners(tmp_path: Path) -> None:
+    """The file of the last backup is the folder's owner's, who may note the next, also where root had touched it."""
+    with Engine.open(tmp_path / "live") as engine:
+        ingest(engine, documents(Random("root"), 5))
+    os.chown(tmp_path / "live", 65534, 65534)
+    (tmp_path / "live" / "last-backup").touch()
+    backup_folder(tmp_path / "live", tmp_path / "b.sqlite3")
+    noted = (tmp_path / "live" / "last-backup").stat()
+    assert (noted.st_uid, noted.st_gid, noted.st_mode & 0o777) == (65534, 65534, 0o600)
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A backup replaces no file, and a restore no folder that holds anything or has an owner."""
     with Engine.open(tmp_path / "live") as engine:

@@ -66,8 +66,18 @@ def backup_folder(data: Path, target: Path, progress: Progress | None = None) ->
         raise StoreError(f"{data} holds no store", reason="NO_STORE")
     size = copy_database(data / DATABASE, target, progress)
     with suppress(OSError):  # whoever may only read the folder may still back it up
-        (data / LAST_BACKUP).touch(0o600)
+        _mark(data)
     return size
+
+
+def _mark(data: Path) -> None:
+    """Make the file of the last backup anew, as the folder's owner's: it may be root's, who takes backups too."""
+    mark = data / LAST_BACKUP
+    mark.unlink(missing_ok=True)
+    mark.touch(0o600)
+    if os.geteuid() == 0:
+        owner = data.stat()
+        os.chown(mark, owner.st_uid, owner.st_gid)
 
 
 def last_backup(data: Path) -> float | None:
