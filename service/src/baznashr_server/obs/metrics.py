@@ -188,7 +188,9 @@ class CallMetrics:
         for family in (self.running, self.running_limit, self.waiting, self.waiting_limit, self.wait_seconds):
             for lane in LANES:
                 family.labels(lane)
-        self.refused = Counter("baznashr_calls_refused_total", "Calls refused as OVERLOADED.", registry=registry)
+        self.refused = Counter(
+            "baznashr_calls_refused_total", "Calls and streams refused by a full queue.", registry=registry
+        )
         self.slow = Counter(
             "baznashr_calls_slow_total",
             "Calls and stream items over the slow-call threshold, by what took longest.",
