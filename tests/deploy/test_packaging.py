@@ -19,8 +19,12 @@ import yaml
 
 from baznashr import TLS, Client
 from baznashr.errors import PermissionDenied
+from baznashr_server.engine import Engine
+from baznashr_server.limits import MAX_SNAPSHOT_COPY_BYTES
+from baznashr_server.profile import PROFILES
 from baznashr_server.rpc.methods import SERVICES
 from baznashr_server.settings import Settings
+from baznashr_server.store.backup import backup_folder, restore_database
 from tests.support.server import serving
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -118,7 +122,7 @@ def test_secrets_are_where_the_flags_say() -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))
     service = compose["services"]["baznashr"]
     mounted = {f"/run/secrets/{name}" for name in service["secrets"]}
-    assert {flag.partition("=")[2] for flag in service["command"]} == mounted
+    assert {flag.partition("=")[2] for flag in service["command"] if "=/run/secrets/" in flag} == mounted
     assert set(service["secrets"]) == set(compose["secrets"])
     spec = manifest("StatefulSet")["spec"]["template"]["spec"]
     secrets = {volume["name"]: volume["secret"] for volume in spec["volumes"] if "secret" in volume}
@@ -275,7 +279,46 @@ def test_the_pod_is_hardened() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     writable = {mount["mountPath"] for mount in container()["volumeMounts"] if not mount.get("readOnly")}
-    assert writable == {"/var/lib/baznashr", "/tmp"}
+    assert writable == {"/var/lib/baznashr", "/var/backups/baznashr", "/tmp"}
+
+
+def test_backups_have_a_place() -> None:
+    """The folder of backups is a volume of its own in each container, and made in the image for who serves."""
+    service = yaml.safe_load((DEPLOY / "compose.yml").read_text(encoding="utf-8"))["services"]["baznashr"]
+    mounts = [volume.split(":")[1] for volume in service["volumes"]]
+    for flags, mounted in (
+        (service["command"], mounts),
+        (container()["args"], [mount["mountPath"] for mount in container()["volumeMounts"]]),
+    ):
+        (folder,) = [flag.partition("=")[2] for flag in flags if flag.startswith("--backup-dir=")]
+        assert folder in mounted
+        assert re.search(rf"install -d -o baznashr -g baznashr -m 0700 .*{folder}\b", dockerfile())
+
+
+def test_the_store_is_below_its_volume(tmp_path: Path) -> None:
+    """What comes with a volume, as Kubernetes gives it to a group, is neither in the way nor called broken."""
+    (data,) = re.findall(r"BAZNASHR_DATA=(\S+)", dockerfile())
+    volume = PurePosixPath(re.findall(r"^VOLUME (\S+)", dockerfile(), re.MULTILINE)[0])
+    assert PurePosixPath(data).parent == volume
+    assert str(volume) in {mount["mountPath"] for mount in container()["volumeMounts"]}
+    (tmp_path / "lost+found").mkdir()
+    tmp_path.chmod(0o2775)
+    Engine.open(tmp_path / "store").close()
+    backup_folder(tmp_path / "store", tmp_path / "backup.sqlite3")
+    restore_database(tmp_path / "backup.sqlite3", tmp_path / "restored", PROFILES)
+    command = [sys.executable, "-m", "baznashr_server", "doctor", str(tmp_path / "restored"), "--all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ok: permissions" in done.stdout
+
+
+def test_the_pod_refuses_before_it_is_killed() -> None:
+    """Documents are refused while the largest snapshot, copied in memory, and /tmp still fit below the limit."""
+    (flag,) = [flag for flag in container()["args"] if flag.startswith("--max-memory-mib=")]
+    volumes = manifest("StatefulSet")["spec"]["template"]["spec"]["volumes"]
+    (tmp,) = [volume["emptyDir"]["sizeLimit"] for volume in volumes if "emptyDir" in volume]
+    limit = container()["resources"]["limits"]["memory"]
+    kept = int(flag.partition("=")[2]) + (MAX_SNAPSHOT_COPY_BYTES >> 20) + int(tmp.removesuffix("Mi"))
+    assert kept <= int(limit.removesuffix("Gi")) * 1024
 
 
 def test_the_pod_has_time_to_stop() -> None:
