@@ -29,7 +29,7 @@ test: setup ## Run the tests, files side by side on up to four cores
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: crash
-crash: setup ## Kill, starve and race the server and the engine, in the long form (half an hour)
+crash: setup ## Kill, starve and race the server and the engine, in the long form (an hour or more)
 	@$(BIN)/pytest --long tests/crash tests/race tests/property $(ARGS)
 
 .PHONY: fuzz

@@ -11,10 +11,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import grpc
 import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from baznashr.errors import DeadlineExceeded, StoreDamaged, Unavailable
+from baznashr.status import trailers_from_error
+from baznashr_server.obs.metrics import code_label
 from tests.deploy.promql import metric_names
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +133,18 @@ def test_runbooks_have_alerts() -> None:
     links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))]
     assert links
     assert [(page.name, link) for page, link in links if not (page.parent / link).is_file()] == []
+
+
+def test_runbooks_say_what_is_seen() -> None:
+    """Calls that fail end with the codes that their runbook lists; what runbooks quote is in the sources, or typed."""
+    pages = {page.stem: page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "runbooks").glob("*.md")}
+    listed = re.findall(r"^\| `([A-Za-z]+)`", pages["BaznashrHighErrorRate"], re.MULTILINE)
+    seen = [trailers_from_error(error("-"))[0] for error in (Unavailable, DeadlineExceeded, StoreDamaged)]
+    assert set(listed) == {code_label(grpc.StatusCode[code]) for code in seen}
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "service" / "src").rglob("*.py"))
+    quoted = {words for page in pages.values() for words in re.findall(r"`([^`]+)`", page) if " " in words}
+    typed = re.compile("(baznashr-server|systemctl|kubectl|docker|curl|openssl|iostat|df|du) ")
+    assert [words for words in quoted if words not in sources and not typed.match(words)] == []
 
 
 @by_alert
