@@ -1,5 +1,6 @@
 """The files that start the service elsewhere: well formed, hardened, and in agreement with the code."""
 
+import os
 import re
 import runpy
 import shutil
@@ -147,6 +148,21 @@ def test_the_image_runs_as_nobody_in_particular() -> None:
     assert "--from=build" in final
     for copied in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         assert [source for source in copied.split() if not (DEPLOY.parent / source).exists()] == []
+
+
+def test_rules_are_given_to_the_operator(tmp_path: Path) -> None:
+    """The guide's command makes of each file of rules an object of the operator's, which holds the same groups."""
+    guide = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    (loop,) = re.findall(r"^\$ (for name in .+?^  done)$", guide, re.MULTILINE | re.DOTALL)
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\necho ---\ncat\n")
+    kubectl.chmod(0o755)
+    path = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", loop], cwd=DEPLOY.parent, env=path, capture_output=True, text=True, check=True)
+    made = list(yaml.safe_load_all(done.stdout))
+    files = [DEPLOY / "prometheus" / name for name in ("rules.yml", "alerts.yml")]
+    assert [each["kind"] for each in made] == ["PrometheusRule"] * 2
+    assert [each["spec"] for each in made] == [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
 
 
 def test_the_compose_file_mounts_what_is_there() -> None:
