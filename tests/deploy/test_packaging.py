@@ -258,6 +258,9 @@ def test_probes_ask_health() -> None:
         asked = container()[probe]["grpc"]
         assert asked["port"] == ports["health"]
         assert asked.get("service", SERVICES[0]) in SERVICES
+    startup = container()["startupProbe"]
+    seconds = startup["periodSeconds"] * startup["failureThreshold"]
+    assert f"HEALTHCHECK --interval=10s --timeout=5s --start-period={seconds}s" in dockerfile()
 
 
 def test_manifests_belong_together() -> None:
@@ -314,9 +317,11 @@ def test_the_health_check_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert check(server.health) == f"{server.health}: UNAVAILABLE"
 
 
-def test_the_settings_file_of_the_unit_serves(tmp_path: Path) -> None:
-    """The command reads the file that comes with the unit."""
-    command = [sys.executable, "-m", "baznashr_server", "check-config"]
-    command += ["--config", str(DEPLOY / "systemd" / "server.toml"), "--data", str(tmp_path)]
+def test_the_settings_file_of_the_unit_serves() -> None:
+    """The command reads the file that comes with the unit, which says all that is needed to examine the folder, too."""
+    file = DEPLOY / "systemd" / "server.toml"
+    (folder,) = re.findall(r"^StateDirectory=(.+)$", UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert tomllib.loads(file.read_text(encoding="utf-8"))["data"] == f"/var/lib/{folder}"
+    command = [sys.executable, "-m", "baznashr_server", "check-config", "--config", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout == "The settings can be used.\n", done.stderr
