@@ -30,7 +30,7 @@ new=$(mktemp -d ./.new.XXXXXX)
 trap 'rm -rf "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 
-key() { openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
+key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1"; }
 settle() { for file in "$@"; do mv "$new/$file" "$file"; done; }
 
 if [ ! -e ca.pem ]; then
@@ -64,4 +64,4 @@ if [ "$(id -u)" = 0 ]; then
     find server.pem server.key tokens.toml -perm 600 -exec chown 10001:10001 {} +
 fi
 echo "$folder/server.pem:"
-openssl x509 -in server.pem -noout -enddate -ext subjectAltName
+openssl x509 -in server.pem -noout -text | grep -E 'Not After|DNS:|IP Address:' | sed 's/^ */    /'
