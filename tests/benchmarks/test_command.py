@@ -63,11 +63,9 @@ def test_tables_are_markdown() -> None:
     assert "1,234" in lines[2]
 
 
-@pytest.mark.parametrize("out", [["--out", "{}"], ["--out={}"]], ids=["two words", "one"])
-def test_a_soak_can_be_run_again_by_its_record(tmp_path: Path, out: list[str]) -> None:
+def test_a_soak_can_be_run_again_by_its_record(tmp_path: Path) -> None:
     """What is recorded is the module that ran, without the machine's folders; the folder for it need not be there."""
-    where = [part.format(tmp_path / "made") for part in out]
-    arguments = ["--documents", "1980", "--chars", "100", *where]
+    arguments = ["--documents", "1980", "--chars", "100", f"--out={tmp_path / 'made'}"]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.soak", *arguments],
         cwd=ROOT,
@@ -78,8 +76,8 @@ def test_a_soak_can_be_run_again_by_its_record(tmp_path: Path, out: list[str]) -
     )
     assert "not flat" in done.stderr or done.returncode == 0
     result = json.loads((tmp_path / "made" / "soak.json").read_text(encoding="utf-8"))
-    command = "python -m benchmarks.soak --documents 1980 --chars 100 "
-    assert result["machine"]["command"] == command + " ".join(out).format("made")
+    command = "python -m benchmarks.soak --documents 1980 --chars 100 --out=made"
+    assert result["machine"]["command"] == command
 
 
 def test_a_short_stream_is_no_soak() -> None:
