@@ -156,8 +156,9 @@ def test_ingest_names_documents_by_file_or_option(run, stub, tmp_path):
     assert run("ingest", tmp_path / "a1.txt", "-c", "news", "--replace").returncode == 0
     assert run("ingest", "--id", "a2", stdin="خبر".encode()).returncode == 0
     assert run("ingest", "--jsonl", stdin=b'{"id": "a3", "text": "a"}\n').returncode == 0
+    run("ingest", "--id", "", tmp_path / "a1.txt")  # as of a variable that is not set: the server refuses it
     requests = [asked.request for asked in stub.asked]
-    assert [request.documents[0].id for request in requests] == ["a1.txt", "a2", "a3"]
+    assert [request.documents[0].id for request in requests] == ["a1.txt", "a2", "a3", ""]
     assert (requests[0].corpus, requests[0].replace, requests[1].replace) == ("news", True, False)
 
 
@@ -169,11 +170,13 @@ def test_ingest_names_documents_by_file_or_option(run, stub, tmp_path):
         ("check", "nowhere.txt"),
         ("compare", "nowhere", "-"),
         ("compare", "-", "-"),
+        ("check", "-", "-"),
+        ("ingest", "--jsonl", "-", "-"),
         ("fly",),
     ],
 )
 def test_wrong_usage_has_its_own_exit_code(run, arguments):
-    """A missing id, an id for many, a missing file and an unknown command end with 2 and a sentence."""
+    """A missing id, an id for many, a missing file, an input given twice and an unknown command end with 2."""
     result = run(*arguments)
     assert result.returncode == EXIT_USAGE
     assert b"Traceback" not in result.stderr

@@ -90,7 +90,10 @@ def ingest(
     if id is None and not jsonl and STDIN in files:
         raise typer.BadParameter("A text from standard input needs an id.", param_hint="--id")
     inputs = read_inputs(
-        files, jsonl=jsonl, make=lambda file, text: Document(id=id or file.name, text=text), parse=parse_document
+        files,
+        jsonl=jsonl,
+        make=lambda file, text: Document(id=file.name if id is None else id, text=text),
+        parse=parse_document,
     )
     answer_all(
         inputs,
@@ -128,10 +131,13 @@ def _if_served(ask: Callable[[], _T]) -> _T | None:
 
 
 def _readable(files: list[Path] | None) -> list[Path]:
-    for file in files or ():
+    files = files or [STDIN]
+    if files.count(STDIN) > 1:
+        raise typer.BadParameter("Standard input can be only one of them.", param_hint="files")
+    for file in files:
         if file != STDIN and (file.is_dir() or not os.access(file, os.R_OK)):
             raise typer.BadParameter(f"{file} is no file that can be read.", param_hint="files")
-    return files or [STDIN]
+    return files
 
 
 app.command(epilog=EXIT_CODES)(compare)
