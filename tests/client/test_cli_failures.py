@@ -92,6 +92,7 @@ def test_a_server_without_either_part_has_no_status(run, stub):
         (("--server", "http://127.0.0.1:50051"), "is no address of a server"),
         (("--server", "127.0.0.1"), "is no address of a server"),
         (("--tls-ca", __file__), "in the form of PEM"),
+        (("--tls-name", "baznashr.internal"), "no certificate without --tls"),
     ],
 )
 def test_what_cannot_connect_is_wrong_usage(run, stub, options, told):

@@ -107,8 +107,11 @@ def _client(
     for file, option in ((tls_ca, "--tls-ca"), (tls_cert, "--tls-cert"), (tls_key, "--tls-key")):
         if file is not None:
             _read(file, option)
+    encrypts = tls or any((tls_ca, tls_cert, tls_key))
+    if tls_name is not None and not encrypts:
+        raise typer.BadParameter("There is no certificate without --tls or --tls-ca.", param_hint="--tls-name")
     try:
-        encryption = TLS(tls_ca, tls_cert, tls_key, tls_name) if tls or tls_ca or tls_cert or tls_key else None
+        encryption = TLS(tls_ca, tls_cert, tls_key, tls_name) if encrypts else None
         return Client(server, timeout=timeout, token=token, tls=encryption, token_in_clear=token_in_clear)
     except ValueError as error:
         hint = (
