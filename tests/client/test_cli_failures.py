@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from baznashr import types, wire
-from baznashr.cli import EXIT_FAILED, EXIT_FILES, EXIT_USAGE
+from baznashr.cli import EXIT_FAILED, EXIT_FILES, EXIT_UNREACHABLE, EXIT_USAGE
 from baznashr.v1 import admin_service_pb2, corpus_service_pb2
 from tests.client.stub import judge_batch
 
@@ -44,6 +44,14 @@ def test_a_full_disk_is_one_line(run, stub, flags):
         result = run("check", *flags, stdin="خبر".encode(), stdout=full)
     assert result.stderr == b"baznashr: reading or writing failed: No space left on device\n"
     assert result.returncode == EXIT_FILES
+
+
+def test_a_failed_handshake_is_one_line(run):
+    """No lines of gRPC's own about each attempt come before the command's."""
+    result = run("check", "--tls", stdin="خبر".encode())
+    assert result.returncode == EXIT_UNREACHABLE
+    assert result.stderr.startswith(b"baznashr: UNREACHABLE")
+    assert result.stderr.count(b"\n") == 1
 
 
 STATUS = types.ServerStatus("0.1.0", "fa-1", datetime(2024, 5, 1, tzinfo=UTC), 1, 1234, 5 << 20)

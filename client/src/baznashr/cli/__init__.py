@@ -19,6 +19,8 @@ EXIT_INTERRUPTED = 130
 
 def main() -> None:
     """Run the command and end the process."""
+    # Read when gRPC is imported: it would tell of each attempt's handshake before the command tells of the call.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     try:
         from baznashr.cli._app import app  # noqa: PLC0415 - without the extra there is nothing to import
     except ModuleNotFoundError as error:
