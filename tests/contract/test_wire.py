@@ -158,6 +158,14 @@ def test_what_is_no_member_is_refused_by_field(convert, value, field):
     assert (caught.value.reason, caught.value.field) == ("INVALID_FIELD", field)
 
 
+def test_a_threshold_that_is_no_number_is_refused_by_field():
+    """The error names the threshold, the number that it asks for, and the type that was found."""
+    policy = types.Policy(thresholds=types.Thresholds(covered="0.8"))
+    with pytest.raises(errors.InvalidArgument, match="must be a number, not str") as caught:
+        wire.policy_to_message(policy)
+    assert (caught.value.reason, caught.value.field) == ("INVALID_FIELD", "covered")
+
+
 def test_a_wrong_type_is_named():
     """What is neither a text nor a Document is a TypeError that says so."""
     with pytest.raises(TypeError, match="not int"):

@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _NANOS_PER_SECOND = 1_000_000_000
 _INT32 = 1 << 31
-_WANTED = {bool: "True or False", int: "a number"}
+_WANTED = {bool: "True or False", int: "a number", float: "a number"}
 
 _E = TypeVar("_E", bound=Enum)
 _M = TypeVar("_M")
