@@ -357,6 +357,13 @@ def test_wrong_options_are_refused_at_once(guarding, options):
         guarding(**options)
 
 
+def test_an_unknown_mode_for_refused_documents_is_told(server, guarding):
+    """A misspelt mode raises before anything is read, and does not leave refused documents out."""
+    with pytest.raises(ValueError, match="on_refused is one of raise, skip, not 'drop'"):
+        list(guarding().only_new(documents(1), on_refused="drop"))
+    assert not server.calls
+
+
 def test_one_guard_serves_many_threads(server, tmp_path):
     """Documents admitted by several threads through an outage are each judged once, now or late."""
     admissions = []

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, overload
@@ -52,7 +52,7 @@ def only_new(
     spool: str | Path | None = ...,
     on_refused: OnRefused = ...,
     progress: Callable[[int], object] | None = ...,
-) -> AsyncIterator[Document]: ...
+) -> AsyncGenerator[Document, None]: ...
 
 
 def only_new(
@@ -65,10 +65,11 @@ def only_new(
     spool: str | Path | None = None,
     on_refused: OnRefused = "raise",
     progress: Callable[[int], object] | None = None,
-) -> Iterator[Document] | AsyncIterator[Document]:
+) -> Iterator[Document] | AsyncGenerator[Document, None]:
     """Yield what should be stored of *documents*: ``RepeatGuard.only_new`` with a guard of its own.
 
-    With an ``AsyncClient`` the answer is an asynchronous iterator. The arguments are those of ``RepeatGuard`` and of
+    With an ``AsyncClient`` the answer is an asynchronous generator, which keeps the spool folder until it is closed:
+    where it may be left before its end, use ``contextlib.aclosing``. The arguments are those of ``RepeatGuard`` and of
     its ``only_new``; keep a guard yourself to read its counts or to replay what still waits at the end.
     """
     guarding: dict[str, Any] = {"corpus": corpus, "replace": replace, "on_unavailable": on_unavailable, "spool": spool}
@@ -88,7 +89,7 @@ def _iterated(
 
 async def _awaited(
     client: AsyncClient, guarding: dict[str, Any], documents: Any, options: dict[str, Any]
-) -> AsyncIterator[Document]:
+) -> AsyncGenerator[Document, None]:
     async with AsyncRepeatGuard(client, **guarding) as guard, aclosing(guard.only_new(documents, **options)) as new:
         async for document in new:
             yield document

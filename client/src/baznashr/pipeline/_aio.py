@@ -22,6 +22,7 @@ from baznashr.pipeline._policy import (
     OnUnavailable,
     State,
     admission,
+    check_on_refused,
 )
 from baznashr.types import DEFAULT_CORPUS, Document
 
@@ -160,6 +161,7 @@ class AsyncRepeatGuard:
             progress: Told how many of *documents* are settled: stored, dropped or on disk. To go on after an error,
                 leave out that many.
         """
+        check_on_refused(on_refused)
         settled = 0
         async with aclosing(self.admissions(documents)) as admissions:
             async for each in admissions:

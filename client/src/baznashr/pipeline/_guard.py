@@ -21,6 +21,7 @@ from baznashr.pipeline._policy import (
     OnUnavailable,
     State,
     admission,
+    check_on_refused,
 )
 from baznashr.types import DEFAULT_CORPUS, Document
 
@@ -152,6 +153,7 @@ class RepeatGuard:
             progress: Told how many of *documents* are settled: stored, dropped or on disk. To go on after an error,
                 leave out that many.
         """
+        check_on_refused(on_refused)
         settled = 0
         for each in self.admissions(documents):
             if each.state is State.REFUSED and on_refused == "raise" and each.error is not None:

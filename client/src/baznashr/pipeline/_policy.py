@@ -71,6 +71,12 @@ def admission(document: Document, outcome: Outcome, *, late: bool = False) -> Ad
     return Admission(document, State.JUDGED, outcome, late=late)
 
 
+def check_on_refused(on_refused: str) -> None:
+    """Refuse a mode that there is not, which would leave documents out that the caller wants to know of."""
+    if on_refused not in get_args(OnRefused):
+        raise ValueError(f"on_refused is one of {', '.join(get_args(OnRefused))}, not {on_refused!r}.")
+
+
 class Gate:
     """Keeps what a guard knows between documents, and does no call itself."""
 
