@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from contextlib import aclosing
 from itertools import islice
 
 import pytest
@@ -432,3 +433,16 @@ def test_five_lines_protect_a_pipeline(server, tmp_path):
                 return [document async for document in only_new(client, documents(1, 2), **mode)]
 
         assert ids(asyncio.run(asynchronous())) == ["d1", "d2"]
+
+
+def test_an_asynchronous_iteration_left_early_lets_the_folder_go(server, tmp_path):
+    """What ``aclosing`` closes has given up its spool folder, which the next iteration can have at once."""
+
+    async def asynchronous():
+        async with AsyncClient(server.address) as client:
+            for number in (1, 2):
+                new = only_new(client, documents(number, 3), on_unavailable="spool", spool=tmp_path / "spool")
+                async with aclosing(new):
+                    assert (await anext(new)).id == f"d{number}"
+
+    asyncio.run(asynchronous())

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 RIGHT = """
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from datetime import datetime, timezone
 
 from baznashr import TLS, AsyncClient, BaznashrError, Client, Document, Judgement, StoredId, Verdict
@@ -40,6 +41,8 @@ async def use_async(client: AsyncClient, feed: AsyncIterator[Document]) -> None:
         judgement.canonical_id
     async for document in only_new(client, feed, on_unavailable="accept"):
         document.text
+    async with aclosing(only_new(client, feed)) as new:
+        (await anext(new)).text
     async with AsyncRepeatGuard(client) as guard:
         (await guard.admit(Document("a", "b"))).store
     with StubServer() as server:
