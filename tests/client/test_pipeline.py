@@ -350,7 +350,9 @@ def test_an_absent_service_is_left_alone(server, guarding):
 
 
 @pytest.mark.parametrize(
-    "options", [{"mode": "ignore"}, {"mode": "spool", "spool": None}, {"spool": "folder"}], ids=str
+    "options",
+    [{"mode": "ignore"}, {"mode": "spool", "spool": None}, {"mode": "spool", "spool": ""}, {"spool": "folder"}],
+    ids=str,
 )
 def test_wrong_options_are_refused_at_once(guarding, options):
     """A misspelt mode, a spool without a folder and a folder without a spool raise before anything is read."""

@@ -197,6 +197,18 @@ def test_other_files_are_left_alone(folder):
     assert (folder / "notes.jsonl").read_text() == "{}\n"
 
 
+def test_files_named_like_segments_are_no_spool(folder):
+    """A folder of files named by date is refused as it is: taken for segments, they would be cut and removed."""
+    folder.mkdir()
+    for name, text in (("20240501.jsonl", '{"id": "a"}'), ("20240502.jsonl", "")):
+        (folder / name).write_text(text)
+    with pytest.raises(errors.SpoolError, match="is no spool") as refused:
+        Spool(folder, LIMIT)
+    assert refused.value.reason == "NO_SPOOL"
+    assert {path.name for path in folder.iterdir()} == {"20240501.jsonl", "20240502.jsonl"}
+    assert (folder / "20240501.jsonl").read_text() == '{"id": "a"}'
+
+
 def test_only_the_owner_may_read(folder, spool):
     """Whatever the umask, articles and their folder are their owner's alone."""
     spool.append(documents(1, 2))

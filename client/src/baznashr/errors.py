@@ -28,7 +28,7 @@ BaznashrError
 ├── Cancelled                  CANCELLED
 ├── NotImplementedByServer     UNIMPLEMENTED
 ├── InternalError              INTERNAL, UNREADABLE_ANSWER
-├── SpoolError                 SPOOL_IN_USE, SPOOL_DAMAGED; only of baznashr.pipeline
+├── SpoolError                 SPOOL_IN_USE, SPOOL_DAMAGED, NO_SPOOL; only of baznashr.pipeline
 │   └── SpoolFull              SPOOL_FULL                                        retriable
 └── StoreError                 only in process and on the server's command line
     ├── DataFolderInUse        DATA_FOLDER_IN_USE

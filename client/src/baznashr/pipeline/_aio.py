@@ -49,7 +49,7 @@ class AsyncRepeatGuard:
             seconds.
 
     Raises:
-        SpoolError: Another guard uses the spool folder.
+        SpoolError: Another guard uses the spool folder, or it holds what is no spool's.
     """
 
     def __init__(

@@ -48,7 +48,7 @@ class RepeatGuard:
             seconds.
 
     Raises:
-        SpoolError: Another guard uses the spool folder.
+        SpoolError: Another guard uses the spool folder, or it holds what is no spool's.
     """
 
     def __init__(

@@ -85,7 +85,8 @@ class Gate:
     ) -> None:
         if on_unavailable not in get_args(OnUnavailable):
             raise ValueError(f"on_unavailable is one of {', '.join(get_args(OnUnavailable))}, not {on_unavailable!r}.")
-        if (on_unavailable == "spool") != (spool is not None):
+        # An empty path, as of a variable that is not set, would be the folder that the process runs in.
+        if (on_unavailable == "spool") != (spool is not None) or spool == "":
             raise ValueError('A spool folder is given with on_unavailable="spool", and only with it.')
         self.raises = on_unavailable == "raise"
         self.spool = None if spool is None else Spool(spool, spool_bytes)

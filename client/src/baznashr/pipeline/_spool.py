@@ -32,7 +32,7 @@ class Spool:
         limit_bytes: What all segments together may take on disk.
 
     Raises:
-        SpoolError: Another process or guard uses the folder.
+        SpoolError: Another process or guard uses the folder, or files in it look like segments and are none.
         OSError: The folder cannot be made or read.
     """
 
@@ -46,6 +46,7 @@ class Spool:
         self._ends: deque[int] = deque()  # of the documents that were peeked at
         self._waiting = 0
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._refuse_foreign_files()
         self._owner = _own(self._folder / "lock")
         try:
             self._recover()
@@ -135,6 +136,16 @@ class Spool:
     def _check_open(self) -> None:
         if self._owner.closed:
             raise ValueError(f"The spool {self._folder} was closed with its guard.")
+
+    def _refuse_foreign_files(self) -> None:
+        """Refuse a folder that never was a spool and holds files of such names, which would be taken for segments."""
+        segment = next(self._folder.glob(f"{_NUMBER}.jsonl"), None)
+        if segment is not None and not (self._folder / "lock").exists():
+            raise SpoolError(
+                f"{self._folder} is no spool, and {segment.name} in it would be taken for a part of one: give the "
+                "spool a folder of its own.",
+                reason="NO_SPOOL",
+            )
 
     def _recover(self) -> None:
         """Find what an earlier owner left, whatever ended it."""
