@@ -60,8 +60,8 @@ def test_the_real_server_is_real(baznashr_address, baznashr_corpus):
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path):
-    """A wrong flag is in the error's text."""
-    with pytest.raises(RuntimeError, match="no-such-flag"), real_server(tmp_path / "data", "--no-such-flag"):
+    """A wrong flag is in the error's text, and folders that are missing are made."""
+    with pytest.raises(RuntimeError, match="no-such-flag"), real_server(tmp_path / "new" / "data", "--no-such-flag"):
         pass
 
 

@@ -25,6 +25,7 @@ def real_server(data: str | Path, *flags: str) -> Iterator[str]:
     free = ("--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
     command = [sys.executable, "-m", "baznashr_server", "serve", "--data", str(data), *free, *flags]
     log_file = Path(f"{data}.log")
+    log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)  # noqa: S603 - our own
     try:
