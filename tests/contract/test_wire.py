@@ -1,5 +1,6 @@
 """Conversion between the public types and the messages of the contract."""
 
+import copy
 import dataclasses
 from datetime import UTC, datetime
 
@@ -69,6 +70,15 @@ def test_types_and_messages_have_the_same_fields(message):
     """A public type and its message hold fields of the same names."""
     kind = getattr(types, message.DESCRIPTOR.name)
     assert {field.name for field in dataclasses.fields(kind)} == set(message.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize("labels", [{}, {"labels": {"desk": "sport"}}], ids=str)
+def test_documents_go_where_values_go(labels):
+    """A document, with labels or without, can be copied (as for another process), made a dictionary, put into a set."""
+    document = types.Document("a", "خبر", **labels)
+    assert copy.deepcopy(document) == document
+    assert types.Document(**dataclasses.asdict(document)) == document
+    assert {document} == {types.Document("a", "خبر", **labels)}
 
 
 @pytest.mark.parametrize(

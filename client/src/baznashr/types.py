@@ -10,12 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from types import MappingProxyType
 
 DEFAULT_CORPUS = "default"
 """The corpus that always exists."""
-
-_NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 
 class Verdict(str, Enum):
@@ -90,7 +87,7 @@ class Document:
     url: str = ""
     published_at: datetime | None = None
     """When it was published; the arrival time stands in where it is unknown."""
-    labels: Mapping[str, str] = field(default_factory=lambda: _NO_LABELS)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
