@@ -377,3 +377,4 @@ def test_snippets_cannot_reach_out_of_their_place():
     assert isolated("\x1b[31mسرخ\u202e\u2069\x07") == f"{FSI}[31mسرخ{PDI}"
     assert isolated("ب" * 100, 10) == f"{FSI}{'ب' * 9}…{PDI}"
     assert isolated("") == isolated("\u202e") == ""
+    assert isolated("a\udcff.txt") == f"{FSI}a\\udcff.txt{PDI}"  # a file's name that is not UTF-8

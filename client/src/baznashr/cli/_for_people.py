@@ -45,7 +45,11 @@ def isolated(text: str, limit: int = SNIPPET_CHARACTERS) -> str:
 
 
 def printable(text: str) -> str:
-    """Return *text* without what moves a terminal's cursor or turns its direction; lines and joiners stay."""
+    """Return *text* without what moves a terminal's cursor or turns its direction; lines and joiners stay.
+
+    Bytes of a file's name that are no UTF-8 are shown as escapes.
+    """
+    text = text.encode(errors="backslashreplace").decode()
     return "".join(c for c in text if c in "\n\u200c\u200d" or not unicodedata.category(c).startswith("C"))
 
 
