@@ -46,6 +46,14 @@ def test_a_full_disk_is_one_line(run, stub, flags):
     assert result.returncode == EXIT_FILES
 
 
+def test_what_no_message_can_hold_is_refused_by_its_name(run, stub):
+    """A text over the limit of a message is named by its input and not by its place in a batch."""
+    shown = run("check", stdin=b"a" * (5 << 20)).stderr.decode()
+    assert "MESSAGE_TOO_LARGE: " in shown
+    told = json.loads(run("check", "--json", stdin=b"a" * (5 << 20)).stdout)
+    assert (told["error"]["reason"], told["error"]["field"]) == ("MESSAGE_TOO_LARGE", "")
+
+
 def test_a_failed_handshake_is_one_line(run):
     """No lines of gRPC's own about each attempt come before the command's."""
     result = run("check", "--tls", stdin="خبر".encode())

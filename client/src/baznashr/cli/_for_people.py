@@ -71,7 +71,8 @@ class TextPrinter:
             self._out.print(Text(f"    {label:<11}").append(detail))
 
     def error(self, name: str, error: BaznashrError) -> None:
-        where = f" ({field_below_item(error)})" if error.field else ""
+        field = field_below_item(error)
+        where = f" ({field})" if field else ""
         reason = f"  {error.reason}{where}: {error.message}"
         self._err.print(Text(isolated(name)).append("  refused", "red").append(reason))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -14,6 +15,9 @@ from baznashr.types import Corpus, CorpusStats, Judgement, ServerStatus
 
 if TYPE_CHECKING:
     from baznashr.cli._for_people import TextPrinter
+
+
+_ITEM = re.compile(r"^\w+\[\d+\]\.?")
 
 
 def printer(*, json: bool) -> JsonPrinter | TextPrinter:
@@ -31,7 +35,7 @@ def printer(*, json: bool) -> JsonPrinter | TextPrinter:
 
 def field_below_item(error: BaznashrError) -> str:
     """Return the field of *error* without its item: which item it is, the input's name says."""
-    return error.field.rpartition("].")[2]
+    return _ITEM.sub("", error.field)
 
 
 class JsonPrinter:
