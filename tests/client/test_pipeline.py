@@ -1,6 +1,7 @@
 """Guards: what each mode does with a document while the service is away, and what reaches the caller when."""
 
 import asyncio
+import os
 import threading
 import time
 from contextlib import aclosing
@@ -365,6 +366,17 @@ def test_an_unknown_mode_for_refused_documents_is_told(server, guarding):
     with pytest.raises(ValueError, match="on_refused is one of raise, skip, not 'drop'"):
         list(guarding().only_new(documents(1), on_refused="drop"))
     assert not server.calls
+
+
+def test_a_fork_makes_a_spooling_guard_of_its_own(server, guarding, monkeypatch):
+    """A guard that spools says so to a fork at once, and not in the first outage."""
+    guard, pid = guarding("spool"), os.getpid()
+    with monkeypatch.context() as fork:
+        fork.setattr(os, "getpid", lambda: pid + 1)
+        with pytest.raises(RuntimeError, match="make a guard after the fork"):
+            guard.admit(*documents(1))
+    assert not server.calls
+    assert guard.admit(*documents(1)).store
 
 
 def test_one_guard_serves_many_threads(server, tmp_path):

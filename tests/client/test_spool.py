@@ -186,6 +186,22 @@ def test_one_owner(folder, spool):
             use()
 
 
+def test_a_fork_neither_uses_nor_keeps_the_folder(folder, spool, monkeypatch):
+    """A fork, which has a copy of the lock, is told to make its own; the folder is free once its owner closes it."""
+    copied = os.dup(spool._owner.fileno())
+    with monkeypatch.context() as fork:
+        fork.setattr(os, "getpid", lambda: spool._pid + 1)
+        for use in (lambda: spool.append(documents(1)), lambda: spool.peek(1)):
+            with pytest.raises(RuntimeError, match="make a guard after the fork"):
+                use()
+    spool.append(documents(1))
+    spool.close()
+    again = Spool(folder, LIMIT)
+    assert take(again, 9) == documents(1)
+    again.close()
+    os.close(copied)
+
+
 def test_other_files_are_left_alone(folder):
     """What somebody else put into the folder is neither read nor removed."""
     folder.mkdir()

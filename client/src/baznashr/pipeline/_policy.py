@@ -114,7 +114,13 @@ class Gate:
         return time.monotonic() < self._rest_until
 
     def closed(self) -> bool:
-        """Return whether documents are to be accepted or spooled without asking the service."""
+        """Return whether documents are to be accepted or spooled without asking the service.
+
+        Raises:
+            RuntimeError: The spool belongs to the process of which this one is a fork; not only once it is needed.
+        """
+        if self.spool is not None:
+            self.spool.check_process()
         return self.resting() or bool(self.spool)
 
     def failed(self, error: BaznashrError) -> None:

@@ -45,6 +45,7 @@ class Spool:
         self._position = 0  # in the oldest segment
         self._ends: deque[int] = deque()  # of the documents that were peeked at
         self._waiting = 0
+        self._pid = os.getpid()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._refuse_foreign_files()
         self._owner = _own(self._folder / "lock")
@@ -131,9 +132,24 @@ class Spool:
     def close(self) -> None:
         """Let others have the folder; what waits stays there."""
         with self._mutex:
+            if not self._owner.closed and os.getpid() == self._pid:
+                fcntl.flock(self._owner, fcntl.LOCK_UN)  # or forks of this process would have the folder until they end
             self._owner.close()
 
+    def check_process(self) -> None:
+        """Refuse a fork: with copies of the lock and of the segments' sizes each would write over the other's.
+
+        Raises:
+            RuntimeError: Another process made the spool.
+        """
+        if os.getpid() != self._pid:
+            raise RuntimeError(
+                f"The spool {self._folder} belongs to process {self._pid}, of which this process, {os.getpid()}, is a "
+                "fork: make a guard after the fork, with a folder of its own."
+            )
+
     def _check_open(self) -> None:
+        self.check_process()
         if self._owner.closed:
             raise ValueError(f"The spool {self._folder} was closed with its guard.")
 
