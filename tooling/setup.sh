@@ -3,11 +3,11 @@
 #
 # Usage: tooling/setup.sh [GROUP...]
 #
-# Dependency groups named here are installed beside the default ones; nothing installed before is taken away. A run
-# that finds everything up to date needs neither network nor uv. Where something is missing, it says so in one
-# sentence and ends with status 1.
+# Dependency groups named here are installed beside the default ones; nothing installed before is taken away, unless
+# the folder was moved. A run that finds everything up to date needs neither network nor uv. Where something is
+# missing, it says so in one sentence and ends with status 1.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P "$(dirname "${BASH_SOURCE[0]}")/.."
 
 UV_VERSION=0.13.9
 UV_MINIMUM=0.9
@@ -47,6 +47,20 @@ find_python() {
  install one (with pyenv: pyenv install 3.13) and run this again."
 }
 
+# Forgets what earlier runs, for whatever groups, said of another lock. The programs of an environment name the folder
+# they were installed in, so one that was moved goes whole.
+forget_stale() {
+    local stamp now
+    now=$(fingerprint)
+    for stamp in .venv/.setup*; do
+        if [[ -f $stamp && "$(head -n 1 "$stamp")" != "$PWD" ]]; then
+            rm -rf .venv
+        elif [[ -f $stamp && "$(<"$stamp")" != "$now" ]]; then
+            rm "$stamp"
+        fi
+    done
+}
+
 is_recent() {
     local version
     version=$("$1" --version 2>/dev/null) || return 1
@@ -73,6 +87,7 @@ echo "setup: preparing .venv with $python (the first time takes a minute or two)
 mkdir -p .uv
 : >"$LOG"
 uv=$(find_uv "$python")
+forget_stale
 
 groups=()
 for group in "$@"; do groups+=(--group "$group"); done

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 READ_BY_SETUP = ("pyproject.toml", "uv.lock", "client/pyproject.toml", "service/pyproject.toml", "tooling/setup.sh")
-UTILITIES = ("bash", "cksum", "dirname", "head", "ln", "mkdir", "realpath", "sort")
+UTILITIES = ("bash", "cksum", "dirname", "head", "ln", "mkdir", "realpath", "rm", "sort")
 PYTHON = Path(getattr(sys, "_base_executable", sys.executable))
 
 EMPTY_PROJECT = '[project]\nname = "{name}"\nversion = "0"\nrequires-python = ">=3.12"\n[tool.uv]\npackage = false\n'
@@ -47,10 +47,10 @@ class Machine:
         path.write_text(f"#!{shutil.which('bash')}\n{body}\n")
         path.chmod(0o755)
 
-    def setup(self, **environment: str) -> subprocess.CompletedProcess[str]:
+    def setup(self, *groups: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run setup.sh with nothing of this machine's environment but what is named."""
         return subprocess.run(
-            [str(self.bin / "bash"), "tooling/setup.sh"],
+            [str(self.bin / "bash"), "tooling/setup.sh", *groups],
             cwd=self.checkout,
             env={"PATH": str(self.bin), "HOME": str(self.home), **environment},
             capture_output=True,
@@ -123,6 +123,35 @@ def test_old_uv_is_not_used(machine: Machine) -> None:
     result = machine.setup(PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL=nowhere, PIP_RETRIES="0", PIP_NO_CACHE_DIR="1")
     assert result.returncode == 1
     assert "could not be installed from PyPI" in only_sentence(result.stderr)
+
+
+def with_a_uv_that_obeys(machine: Machine) -> None:
+    """Give the machine Python and a uv that makes what it is asked for, without a network."""
+    (machine.bin / "python3").symlink_to(PYTHON)
+    makes = f'mkdir -p .venv/bin; ln -sf {PYTHON} .venv/bin/python; echo "$PWD" >>.venv/bin/program'
+    machine.script(machine.bin / "uv", f'if [[ $1 == --version ]]; then echo "uv 0.9.9"; exit; fi; {makes}')
+
+
+def test_a_moved_environment_is_made_anew(machine: Machine) -> None:
+    """Programs name the folder they were installed in, so nothing of an environment outlives the folder's move."""
+    with_a_uv_that_obeys(machine)
+    assert machine.setup().returncode == 0
+    machine.checkout = machine.checkout.rename(machine.checkout.with_name("جای دیگر"))
+    assert machine.setup().returncode == 0
+    assert (machine.checkout / ".venv/bin/program").read_text() == f"{machine.checkout}\n"
+
+
+def test_another_lock_is_seen_by_every_group(machine: Machine) -> None:
+    """Once one group was installed by another lock, going back to the first is work for all of them."""
+    with_a_uv_that_obeys(machine)
+    lock = machine.checkout / "uv.lock"
+    first = lock.read_text()
+    assert "preparing" in machine.setup().stderr
+    lock.write_text(f"{first}\n")
+    assert "preparing" in machine.setup("bench").stderr
+    lock.write_text(first)
+    assert "preparing" in machine.setup().stderr
+    assert machine.setup().stderr == ""
 
 
 @pytest.mark.packaging
