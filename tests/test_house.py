@@ -2,8 +2,10 @@
 
 import ast
 import re
+import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ("client/src", "service/src", "benchmarks")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 70
+IMPORTED_BY_OTHERS = {"tzdata"}
+"""Declared for what the standard library finds in it."""
 
 
 def python_files(*folders: str) -> Iterator[Path]:
@@ -46,6 +50,12 @@ def imported_modules(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.split(".")[0])
     return names
+
+
+def names(requirements: Iterable[str]) -> set[str]:
+    """Return the distributions that *requirements* ask for without an extra, as one spelling."""
+    wanted = (each for each in requirements if "extra ==" not in each)
+    return {re.split(r"[^\w.-]", each, maxsplit=1)[0].lower().replace("_", "-") for each in wanted}
 
 
 def unexplained_codes(config: str) -> list[str]:
@@ -93,6 +103,21 @@ def test_pickle_is_not_imported() -> None:
 def test_imports_are_seen() -> None:
     """An import counts wherever it stands and however it is written."""
     assert imported_modules("def f():\n    import pickle.x as y\nfrom shelve import open") == {"pickle", "shelve"}
+
+
+@pytest.mark.parametrize("package", ["client", "service"])
+def test_dependencies_are_what_is_imported(package: str) -> None:
+    """A package imports what it declares and what that asks for by itself, and declares nothing it does not import."""
+    project = tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = names(project["dependencies"]).union(*map(names, project["optional-dependencies"].values()))
+    brought = {name for each in declared for name in names(requires(each) or [])}
+    own = {"baznashr", "baznashr_server", "pytest"}  # the last has whoever uses the plugin for it
+    sources = [path.read_text(encoding="utf-8") for path in python_files(f"{package}/src")]
+    modules = set().union(*map(imported_modules, sources)) - sys.stdlib_module_names - own
+    installed = packages_distributions()
+    origins = {module: names(installed.get(module, [])) for module in modules}
+    assert [module for module, origin in origins.items() if not origin & (declared | brought)] == []
+    assert declared - set().union(*origins.values()) - IMPORTED_BY_OTHERS == ({"baznashr"} & declared)
 
 
 def test_ruff_ignores_have_reasons() -> None:
