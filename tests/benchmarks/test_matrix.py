@@ -173,7 +173,6 @@ def test_every_way_of_calling_is_answered(tmp_path: Path) -> None:
 
 def test_the_bare_server_pays_for_one_interceptor(tmp_path: Path) -> None:
     """What stands around its calls is one layer, as the real server's: more would hide what metrics and logs cost."""
-    pytest.importorskip("opentelemetry", reason="traces are not installed: uv sync --group bench")
     from benchmarks.overhead import BareServer
 
     async def around() -> list[object]:

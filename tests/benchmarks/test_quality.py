@@ -207,7 +207,6 @@ def test_the_whole_runs_on_the_samples(
     tmp_path: Path, quick_run: Callable[[], subprocess.CompletedProcess[str]]
 ) -> None:
     """Without the evaluation data the command scores the samples and writes tables, bars and figures, and no text."""
-    pytest.importorskip("matplotlib", reason="what draws the figures is not installed: uv sync --group bench")
     done = quick_run()
     assert done.returncode == 0, done.stderr
     written = (tmp_path / "quality.md").read_text(encoding="utf-8")

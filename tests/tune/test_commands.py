@@ -54,7 +54,6 @@ def test_a_bad_start_is_improved(run: Run, files: Files, tmp_path: Path) -> None
 @pytest.mark.parametrize(("name", "magic"), [("p.svg", b"<?xml"), ("p.png", b"\x89PNG")])
 def test_plots_are_drawn(run: Run, files: Files, tmp_path: Path, name: str, magic: bytes) -> None:
     """The plot is written in the format that its name asks for."""
-    pytest.importorskip("matplotlib")
     done = run("tune", "--pairs", files[0], "--articles", files[1], "--plot", tmp_path / name)
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / name).read_bytes().startswith(magic)
