@@ -84,6 +84,15 @@ def test_generated_code_imports_without_warnings():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
+def test_what_was_generated_outlives_a_failure(tmp_path):
+    """Where the generator cannot be fetched, the code that was there stays."""
+    code = tmp_path / "baznashr/v1/judgement_pb2.py"
+    code.parent.mkdir(parents=True)
+    code.touch()
+    assert subprocess.run([ROOT / "tooling/gen.sh", tmp_path], env=os.environ | {"UV": "false"}, check=False).returncode
+    assert code.exists()
+
+
 @pytest.mark.packaging
 def test_generated_code_is_current():
     """The committed code is what the generator makes of the contract."""
