@@ -37,7 +37,7 @@ fuzz: setup ## Fuzz the wire decoder, the validators and a server; FUZZ_EXAMPLES
 	@$(BIN)/pytest --long --timeout 0 tests/property/test_fuzz.py $(ARGS)
 
 .PHONY: audit
-audit: ## Ask whether a vulnerability is known of any dependency; status 75 where the sources cannot be reached
+audit: ## Ask whether a vulnerability is known of any dependency; "Error 75" where the sources cannot be reached
 	@tooling/setup.sh audit
 	@$(BIN)/python tooling/audit.py
 

@@ -36,7 +36,11 @@ class Answer:
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         locked = Path(folder) / "requirements.txt"
-        export(locked)
+        try:
+            export(locked)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"audit: uv could not list the dependencies: {error}", file=sys.stderr)
+            return NOT_ASKED
         for source in SOURCES:
             answer = ask(source, locked)
             if answer is not None:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from baznashr import Client
+from baznashr.errors import BaznashrError
 from baznashr.types import Document, Judgement
 
 ROOT = Path(__file__).parent.parent
@@ -65,16 +66,24 @@ def samples() -> list[Document]:
 
 
 def folder(path: Path) -> list[Document]:
-    """Return the texts of a folder in the order of their names."""
-    return [Document(id=file.stem[:20], text=file.read_text(encoding="utf-8")) for file in sorted(path.glob("*.txt"))]
+    """Return the texts of a folder in the order of their names, or end with what cannot be read."""
+    read = []
+    try:
+        for file in sorted(name for name in path.iterdir() if name.suffix == ".txt"):
+            read.append(Document(id=file.stem, text=file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SystemExit(f"demo: {error.filename}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SystemExit(f"demo: {file}: not UTF-8") from None
+    return read
 
 
 def heading(document: Document) -> str:
-    line = document.title or next(filter(None, map(str.strip, document.text.splitlines())))
+    line = document.title or next(filter(None, map(str.strip, document.text.splitlines())), "")
     return f"{ISOLATE}{line[:38]}{END_ISOLATE}"
 
 
-def table(title: str, rows: list[tuple[Document, Judgement]]) -> Table:
+def table(title: str, rows: list[tuple[Document, Judgement | BaznashrError]]) -> Table:
     """Return one line an article: what it is, of which stored article, and why."""
     made = Table(title=title, title_justify="left", expand=False)
     for column, style in (("article", ""), ("headline", ""), ("verdict", "bold"), ("of", ""), ("reason", "dim")):
@@ -83,6 +92,9 @@ def table(title: str, rows: list[tuple[Document, Judgement]]) -> Table:
         made.add_column(column, justify="right")
     made.add_column("repeats itself", no_wrap=True)
     for document, j in rows:
+        if isinstance(j, BaznashrError):
+            made.add_row(document.id, heading(document), "refused", "", j.reason)
+            continue
         best = j.matches[0] if j.matches else None
         kinds = ", ".join(j.self_repetition.kinds)
         made.add_row(
@@ -100,7 +112,8 @@ def table(title: str, rows: list[tuple[Document, Judgement]]) -> Table:
 
 def main() -> int:
     extra = Path(sys.argv[1]) if len(sys.argv) > 1 else SEEDS
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    seeds = folder(extra) if extra.is_dir() or len(sys.argv) > 1 else []
+    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False)
     console.print("starting the server; the very first start compiles its kernels, which takes up to a minute")
     with tempfile.TemporaryDirectory(prefix="baznashr-demo-") as data, serving(Path(data)) as address:
         console.print(f"serving an empty store on {address}")
@@ -108,9 +121,8 @@ def main() -> int:
             documents = samples()
             judged = list(zip(documents, client.ingest_many(documents), strict=True))
             console.print(table("Sample articles, in order of arrival", judged))
-            if extra.is_dir():
-                seeds = folder(extra)
-                seen = list(zip(seeds, client.ingest_many(seeds), strict=True))
+            if seeds:
+                seen = list(zip(seeds, client.ingest_many(seeds, on_error="yield"), strict=True))
                 console.print(table(f"Articles of {extra.name}/", seen))
             verdicts = Counter(str(j.verdict) for _, j in judged)
     console.print("● repeated by the default policy.  " + ", ".join(f"{n} {v}" for v, n in verdicts.most_common()))
@@ -118,4 +130,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

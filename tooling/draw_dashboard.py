@@ -28,7 +28,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from baznashr import Client, Document
 from baznashr.errors import BaznashrError
 from baznashr.types import Policy
-from tests.support.prometheus import DASHBOARD, Api, panel_queries, scraping
+from tests.support.prometheus import DASHBOARD, Api, panel_queries, program, scraping
 from tests.support.server import serving
 from tests.support.texts import article, light_edit
 
@@ -44,6 +44,8 @@ Load = Callable[[Client, random.Random, int], object]
 
 
 def main() -> None:
+    if program is None:
+        sys.exit("the dashboard is drawn by a real Prometheus, and prometheus is not on the PATH (Debian: prometheus)")
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 120
     flags = (
         "--slow-call-seconds",

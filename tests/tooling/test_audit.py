@@ -29,3 +29,13 @@ def test_each_answer_has_a_status(
     assert AUDIT.tell("pypi", AUDIT.read({"dependencies": packages})) == status
     assert line in "".join(capsys.readouterr())
     assert len({AUDIT.CLEAN, AUDIT.VULNERABLE, AUDIT.NOT_ASKED}) == 3
+
+
+def test_a_list_that_cannot_be_made_is_no_vulnerability(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where uv is missing or fails, nothing was asked, which the status says."""
+    for uv in ("/nonexistent/uv", "false"):
+        monkeypatch.setenv("UV", uv)
+        assert AUDIT.main() == AUDIT.NOT_ASKED
+        assert "uv could not list the dependencies" in capsys.readouterr().err
