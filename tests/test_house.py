@@ -58,6 +58,30 @@ def names(requirements: Iterable[str]) -> set[str]:
     return {re.split(r"[^\w.-]", each, maxsplit=1)[0].lower().replace("_", "-") for each in wanted}
 
 
+def pages() -> list[Path]:
+    """Return every page that people wrote or read here."""
+    folders = ("docs", "client", "service", "deploy", "benchmarks", "tests")
+    return sorted([*ROOT.glob("*.md"), *(page for folder in folders for page in (ROOT / folder).rglob("*.md"))])
+
+
+def anchors(page: str) -> set[str]:
+    """Return what GitHub lets a link name in a page: its headings, lower, without punctuation, hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def dead_links(page: Path) -> list[str]:
+    """Return the relative links of *page* that name no file of the project, or no heading of a page."""
+    dead = []
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^):\s]+)\)", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
+            dead.append(link)
+    return dead
+
+
 def unexplained_codes(config: str) -> list[str]:
     """Return the lines of ruff's ignore lists that name a rule without saying why it is off."""
     lint = config[config.index("[tool.ruff.lint]") : config.index("[tool.ruff.lint.pydocstyle]")]
@@ -145,6 +169,19 @@ def test_inline_exceptions_have_reasons() -> None:
 def test_packages_carry_the_license(copy: str) -> None:
     """What each package ships is the project's own license and notice, word for word."""
     assert (ROOT / copy).read_bytes() == (ROOT / Path(copy).name).read_bytes()
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of a page names a file of the project, and a heading where it names one."""
+    assert ROOT / "README.md" in pages()
+    assert {str(page.relative_to(ROOT)): dead for page in pages() if (dead := dead_links(page))} == {}
+
+
+def test_dead_links_are_seen(tmp_path: Path) -> None:
+    """A file and a heading that are not there are told from those that are."""
+    page = tmp_path / "page.md"
+    page.write_text("# An `m` page\n[a](page.md#an-m-page) [b](#another) [c](gone.md) [d](https://e.org/x)\n")
+    assert dead_links(page) == ["#another", "gone.md"]
 
 
 def test_decisions_are_indexed() -> None:
