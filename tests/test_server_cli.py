@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from baznashr_server.bulk import start
 from baznashr_server.settings import Settings
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("BAZNASHR_")}
@@ -78,6 +79,28 @@ def test_check_config_tells_what_serve_would(tmp_path: Path) -> None:
         assert (warned.returncode, warned.stdout) == (0, "The settings can be used.\n")
         assert warned.stderr == f"baznashr-server: warning: {sentence}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_extra_that_is_not_installed_is_told_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traces, asked for or checked, and a bulk run say in a line what is missing and which extra brings it."""
+    (tmp_path / "opentelemetry").mkdir()
+    (tmp_path / "opentelemetry" / "__init__.py").touch()
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    for command in ("serve", "check-config"):
+        flags = ("--data", str(tmp_path / "data"), "--traces", "http://127.0.0.1:9", "--listen", "127.0.0.1:0")
+        done = run(command, *flags, "--metrics", "", env={**CLEAN, "PYTHONPATH": path})
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("baznashr-server: traces: needs opentelemetry.")
+        assert done.stderr.endswith(": pip install 'baznashr-server[otel]'\n")
+    assert not (tmp_path / "data").exists()
+    monkeypatch.setattr(start, "find_spec", lambda name: None if name in {"pyarrow", "vl_convert"} else name)
+    monkeypatch.setattr(sys, "argv", ["baznashr-server", "bulk", "in.jsonl", "--out", "out"])
+    with pytest.raises(SystemExit) as ended:
+        start.main()
+    needed = "pyarrow, vl_convert, not installed"
+    assert ended.value.code == f"baznashr-server: bulk needs {needed}: pip install 'baznashr-server[bulk]'"
 
 
 def test_serving_the_network_unprotected_must_be_asked_for(tmp_path: Path) -> None:

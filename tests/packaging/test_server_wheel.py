@@ -93,6 +93,9 @@ def test_it_works_alone(programs: Path, tmp_path: Path) -> None:
     done = run(*command, "serve", *flags, "--metrics", "")
     assert done.returncode == 2
     assert "pip install 'baznashr-server[otel]'" in done.stderr
+    done = run(*command, "bulk", "in.jsonl", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "pip install 'baznashr-server[bulk]'" in done.stderr
 
 
 def test_it_serves(programs: Path, tmp_path: Path, long: bool) -> None:

@@ -28,10 +28,10 @@ from baznashr_server.obs.metrics import Metrics
 from baznashr_server.obs.observer import MetricsObserver
 from baznashr_server.obs.sizes import SizesCollector
 from baznashr_server.obs.storage import StorageCollector
-from baznashr_server.obs.watch import NoTracing, Tracing
+from baznashr_server.obs.watch import NoTracing, Tracing, require_otel
 from baznashr_server.rpc.listening import ListenError
 from baznashr_server.rpc.server import Server
-from baznashr_server.settings import Address, Settings, SettingsError
+from baznashr_server.settings import Address, Settings
 
 log = structlog.get_logger()
 
@@ -136,12 +136,9 @@ async def _serve(
 def _tracing(settings: Settings) -> Tracing:
     if not settings.traces:
         return NoTracing()
-    try:
-        from baznashr_server.obs import tracing  # noqa: PLC0415 - of an extra
-    except ModuleNotFoundError as error:
-        raise SettingsError(
-            f"traces: needs {error.name}, which is not installed: pip install 'baznashr-server[otel]'"
-        ) from None
+    require_otel()
+    from baznashr_server.obs import tracing  # noqa: PLC0415 - of an extra
+
     return tracing.OpenTelemetry(tracing.exporter(settings.traces), settings.trace_ratio)
 
 

@@ -6,12 +6,16 @@ import os
 import signal
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import NoReturn
 
 from baznashr_server import garbage
 from baznashr_server.bulk.apart import SINGLE, Apart
 
-JUDGES_NOTHING = {"-h", "--help", "--dry-run"}
+HELP = {"-h", "--help"}
+JUDGES_NOTHING = {*HELP, "--dry-run"}
+EXTRA = ("jdatetime", "jinja2", "pyarrow", "rich", "vl_convert")
+"""Imported by this command, the last when all else is done."""
 
 
 def _end(_number: int, _frame: object) -> NoReturn:
@@ -22,8 +26,11 @@ def _end(_number: int, _frame: object) -> NoReturn:
 
 def main() -> None:
     """Run the command as it was typed, without importing what the other commands need."""
-    garbage.put_off()
     arguments = sys.argv[2:]
+    if arguments and HELP.isdisjoint(arguments) and (missing := [name for name in EXTRA if find_spec(name) is None]):
+        needed = ", ".join(missing)
+        sys.exit(f"baznashr-server: bulk needs {needed}, not installed: pip install 'baznashr-server[bulk]'")
+    garbage.put_off()
     os.environ.update({**SINGLE, **os.environ})
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # which what judges inherits: one process says what is to be done
     apart = Apart() if arguments and JUDGES_NOTHING.isdisjoint(arguments) else None

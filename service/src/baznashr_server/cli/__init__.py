@@ -121,6 +121,13 @@ def check_config(config: Config = None, print_config: PrintConfig = False, **fla
     settings = _load(config, flags)
     if settings.data.exists() and not settings.data.is_dir():
         _fail(f"data: {settings.data} is no folder", 2)
+    if settings.traces:
+        from baznashr_server.obs.watch import require_otel  # noqa: PLC0415 - see above
+
+        try:
+            require_otel()
+        except SettingsError as error:
+            _fail(str(error), 2)
     protection = _protection(settings)
     warnings = list(protection.warnings)
     if protection.tokens is not None and not protection.tokens.all:

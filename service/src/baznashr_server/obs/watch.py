@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from typing import Protocol
 
 import structlog
@@ -14,6 +15,7 @@ from structlog.contextvars import bind_contextvars
 from baznashr_server.obs import calls
 from baznashr_server.obs.calls import OK, Call
 from baznashr_server.obs.metrics import CallMetrics
+from baznashr_server.settings import SettingsError
 
 log = structlog.get_logger()
 
@@ -37,6 +39,20 @@ class Tracing(Protocol):
 
     def close(self) -> None:
         """Send what is waiting."""
+
+
+def require_otel() -> None:
+    """Import what sends traces, which is an extra.
+
+    Raises:
+        SettingsError: It is not installed.
+    """
+    try:
+        import_module("baznashr_server.obs.tracing")
+    except ModuleNotFoundError as error:
+        raise SettingsError(
+            f"traces: needs {error.name}, which is not installed: pip install 'baznashr-server[otel]'"
+        ) from None
 
 
 class NoTracing:
