@@ -75,6 +75,7 @@ types: setup ## Check types, the client's also for its oldest Python
 contracts: setup ## Check which module may import which
 	@$(BIN)/lint-imports
 
+# A release makes the baseline anew: buf build proto --exclude-source-info --output proto/baseline.binpb
 .PHONY: proto
 proto: setup ## Check the proto files: style, format, nothing broken since proto/baseline.binpb
 	@$(BIN)/buf lint proto

@@ -56,14 +56,15 @@ def test_what_is_undocumented_is_refused(copy):
 
 
 def test_a_broken_field_is_caught(copy):
-    """A renumbered, a retyped and a removed field are each named."""
+    """A renumbered, a retyped and a removed field are each named, one of the youngest too."""
     path = copy / "baznashr/v1/judgement.proto"
     replace_once(path, "string digest = 15;", "string digest = 16;")
     replace_once(path, "string policy = 14;", "bytes policy = 14;")
     replace_once(path, "  string reason = 10;\n", "")
+    replace_once(copy / "baznashr/v1/corpus.proto", "  Policy shadow_policy = 7;\n", "")
     result = buf("breaking", copy, "--against", PROTO / "baseline.binpb")
     assert result.returncode != 0
-    for name in ('"15" with name "digest"', '"policy"', '"10" with name "reason"'):
+    for name in ('"15" with name "digest"', '"policy"', '"10" with name "reason"', '"7" with name "shadow_policy"'):
         assert name in result.stdout
 
 
