@@ -63,17 +63,16 @@ def test_tables_are_markdown() -> None:
     assert "1,234" in lines[2]
 
 
+def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a soak as it is typed."""
+    command = [sys.executable, "-m", "benchmarks.soak", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+
 def test_a_soak_can_be_run_again_by_its_record(tmp_path: Path) -> None:
     """What is recorded is the module that ran, without the machine's folders; the folder for it need not be there."""
     arguments = ["--documents", "1980", "--chars", "100", f"--out={tmp_path / 'made'}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.soak", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = soak(*arguments)
     assert "not flat" in done.stderr or done.returncode == 0
     result = json.loads((tmp_path / "made" / "soak.json").read_text(encoding="utf-8"))
     command = "python -m benchmarks.soak --documents 1980 --chars 100 --out=made"
@@ -86,14 +85,7 @@ def test_a_short_stream_is_no_soak() -> None:
         (["--documents", "10"], "--documents must be at least 1,980"),
         (["--documents", "1980", "--chars", "100", "--seconds", "0.01"], "stopped before there was anything"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.soak", *arguments],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=50,
-            check=False,
-        )
+        done = soak(*arguments)
         assert done.returncode
         assert told in done.stderr
         assert "Traceback" not in done.stderr
