@@ -20,6 +20,7 @@ from baznashr._batching import MAX_ITEMS
 from baznashr.v1 import document_pb2, ingest_service_pb2, ingest_service_pb2_grpc
 from benchmarks.corpus import ArticleModel
 from benchmarks.engine import Feed
+from benchmarks.measure import median_ratio
 from benchmarks.report import Bar, Cell, Options, Report, Table
 from benchmarks.rpc import MESSAGE_OPTIONS, Server, serving
 
@@ -43,7 +44,7 @@ class Costs:
 
     def pace_beside(self, other: Costs) -> float:
         """Return the median over the rounds of this one's documents a second divided by the other's."""
-        return median(theirs / ours for ours, theirs in zip(self.wall, other.wall, strict=True))
+        return median_ratio(other.wall, self.wall)
 
     def cells(self, raw: Costs) -> list[Cell]:
         pace = round(1e6 / median(self.wall))

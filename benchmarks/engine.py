@@ -20,7 +20,7 @@ from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 from baznashr_server.sketch.fingerprint import fingerprint
 from benchmarks import peers
 from benchmarks.corpus import SHARES, Article, ArticleModel, real_bodies
-from benchmarks.measure import in_turn
+from benchmarks.measure import in_turn, median_ratio
 from benchmarks.report import Bar, Cell, Options, Report, Table
 from benchmarks.stages import fsync_micros
 
@@ -197,7 +197,7 @@ def contest(engine: Engine, loop: DictLoop, feed: Feed, seconds: float, rounds: 
 
 def times_as_fast(ours: Sequence[Rate], theirs: Sequence[Rate]) -> float:
     """Return the median over the rounds of our documents a second divided by theirs."""
-    return median(our.per_second / their.per_second for our, their in zip(ours, theirs, strict=True))
+    return median_ratio((our.per_second for our in ours), (their.per_second for their in theirs))
 
 
 def contest_table(found: dict[str, list[Rate]]) -> Table:

@@ -10,7 +10,7 @@ from statistics import median
 
 import uvloop
 
-from benchmarks.measure import in_turn
+from benchmarks.measure import in_turn, median_ratio
 from benchmarks.peer import peer
 from benchmarks.report import Cell, Options, Report, Table
 from benchmarks.rpc import Load, Result, Server, Way, serving, started, ways
@@ -68,7 +68,7 @@ def run(options: Options) -> Report:
     rows: list[list[Cell]] = []
     for (name, mode), results in found.items():
         middle = sorted(results, key=lambda result: result.per_second)[ROUNDS // 2]
-        off = median(b.per_second / a.per_second for a, b in zip(found[name, OFF], results, strict=True))
+        off = median_ratio((a.per_second for a in results), (b.per_second for b in found[name, OFF]))
         times = [median(result.per_second for result in results) / theirs for theirs in pace]
         rows.append([f"{name}: {mode}", *middle.cells, off, *times])
     rows.sort(key=lambda row: str(row[0]))

@@ -11,6 +11,11 @@ from statistics import median
 ROUNDS = 5
 
 
+def median_ratio(ones: Iterable[float], others: Iterable[float]) -> float:
+    """Return the median over the rounds of one figure divided by the other of the same round."""
+    return median(one / other for one, other in zip(ones, others, strict=True))
+
+
 @dataclass(slots=True)
 class Timing:
     """Microseconds an item, one figure a round."""
@@ -26,7 +31,7 @@ class Timing:
 
     def times_as_fast_as(self, other: Timing) -> float:
         """The median over the rounds of the other's CPU time divided by this one's."""
-        return median(theirs / ours for ours, theirs in zip(self.cpu, other.cpu, strict=True))
+        return median_ratio(other.cpu, self.cpu)
 
 
 def run_once(work: Callable[[], object], items: int, seconds: float, timing: Timing) -> None:

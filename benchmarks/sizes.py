@@ -16,7 +16,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import batched, pairwise
 from pathlib import Path
-from statistics import median
 from typing import NamedTuple
 
 from baznashr.types import Document
@@ -25,7 +24,7 @@ from baznashr_server.engine.bodies import MAX_BYTES as TEXT_CACHE_BYTES
 from baznashr_server.limits import MAX_BATCH_DOCUMENTS
 from baznashr_server.store.schema import CACHE_KIB
 from benchmarks.engine import BATCHES, IN_FLIGHT, Rate, in_batches, pipelined
-from benchmarks.measure import in_turn
+from benchmarks.measure import in_turn, median_ratio
 from benchmarks.memory import peak_bytes, resident_bytes
 from benchmarks.peer import Pace, Peer, peer
 from benchmarks.report import Bar, Cell, Options, Report, Table
@@ -117,10 +116,7 @@ class Fill:
         self.costs[size] = {}
         for name, rates in found.items():
             middle = self.costs[size][name] = sorted(rates, key=lambda rate: rate.per_second)[ROUNDS // 2]
-            times = [
-                median(our.per_second / their for our, their in zip(rates, theirs, strict=True))
-                for theirs in zip(*paces, strict=True)
-            ]
+            times = [median_ratio((rate.per_second for rate in rates), theirs) for theirs in zip(*paces, strict=True)]
             self.matrix.append([f"{size:,}: {name}", *middle.cells, *times])
         self.matrix.append([f"{size:,}: datasketch, from text", round(pace.from_text), *[None] * 4])
         self.matrix.append([f"{size:,}: datasketch, values ready", round(pace.from_values), *[None] * 4])
