@@ -54,6 +54,22 @@ def test_what_no_message_can_hold_is_refused_by_its_name(run, stub):
     assert (told["error"]["reason"], told["error"]["field"]) == ("MESSAGE_TOO_LARGE", "")
 
 
+def test_fields_that_no_document_has_are_told_once(run, stub):
+    """A misspelt field is named on standard error, not in each line, and its documents are stored; in bounds, too."""
+    stub.answers["BatchIngestDocuments"] = judge_batch
+    records = [{"id": f"a{n}", "text": "خبر", "publised_at": "2024-05-01"} for n in range(3)]
+    records[2] |= {"زبان": "fa", "\x1b[2J\ud800": 1}
+    result = run("ingest", "--jsonl", "--json", stdin="\n".join(map(json.dumps, records)).encode())
+    assert (result.returncode, len(result.stdout.splitlines())) == (0, 3)
+    assert result.stderr.decode().splitlines() == [
+        "baznashr: warning: fields that no document has are left out: 'publised_at'",
+        "baznashr: warning: fields that no document has are left out: '\\x1b[2J\\ud800', 'زبان'",
+    ]
+    stdin = b"\n".join(b'{"text": "a", "%s": 1}' % (str(number).encode() * 500) for number in range(100, 200))
+    stub.answers["BatchCheckTexts"] = judge_batch
+    assert 20 * 80 < len(run("check", "--jsonl", stdin=stdin).stderr) < 20 * 120
+
+
 def test_a_failed_handshake_is_one_line(run):
     """No lines of gRPC's own about each attempt come before the command's."""
     result = run("check", "--tls", stdin="خبر".encode())

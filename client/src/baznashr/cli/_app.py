@@ -15,7 +15,7 @@ from baznashr.cli._answers import answer_all
 from baznashr.cli._compare import compare
 from baznashr.cli._connection import connected
 from baznashr.cli._corpora import corpora
-from baznashr.cli._inputs import STDIN, parse_document, parse_item, read_inputs, size_of
+from baznashr.cli._inputs import STDIN, Records, read_inputs, size_of
 from baznashr.cli._options import (
     EXIT_CODES,
     AsJson,
@@ -56,7 +56,7 @@ def check(
     A file is one text; with --jsonl, a line is. A line with an id is judged as that document's ingest would be.
     """
     files = _readable(files)
-    inputs = read_inputs(files, jsonl=jsonl, make=lambda _, text: text, parse=parse_item)
+    inputs = read_inputs(files, jsonl=jsonl, make=lambda _, text: text, parse=Records().item)
     answer_all(
         inputs,
         lambda items: client.check_many(items, corpus, on_error="yield"),
@@ -93,7 +93,7 @@ def ingest(
         files,
         jsonl=jsonl,
         make=lambda file, text: Document(id=file.name if id is None else id, text=text),
-        parse=parse_document,
+        parse=Records().document,
     )
     answer_all(
         inputs,

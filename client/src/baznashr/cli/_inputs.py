@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from baznashr.types import Document
 
 STDIN = Path("-")
 _FIELDS = ("title", "source", "url")
+_KNOWN = frozenset(("id", "text", *_FIELDS, "published_at", "labels"))
+_MOST_TOLD = 20
+"""Of unknown fields: where names are made of values, each line has new ones."""
 
 _T = TypeVar("_T")
 
@@ -109,20 +113,34 @@ def decode(data: bytes) -> str:
         raise InvalidText(f"Byte {error.start} is not UTF-8.") from None
 
 
-def parse_document(line: bytes) -> Document:
-    """Read a JSON object as a document.
+class Records:
+    """Reads lines of JSON, and says once of each field that no document has that it is left out."""
 
-    Raises:
-        InvalidText: The line is not UTF-8.
-        InvalidDocument: It is no JSON object with the fields of a document.
-    """
-    return _document(_object(line))
+    def __init__(self) -> None:
+        self._told: set[str] = set()
 
+    def document(self, line: bytes) -> Document:
+        """Read a JSON object as a document.
 
-def parse_item(line: bytes) -> str | Document:
-    """Read a JSON object as a document or, where it has no id, as a bare text; raises as ``parse_document`` does."""
-    record = _object(line)
-    return _string(record, "text") if record.get("id") is None else _document(record)
+        Raises:
+            InvalidText: The line is not UTF-8.
+            InvalidDocument: It is no JSON object with the fields of a document.
+        """
+        return _document(self._read(line))
+
+    def item(self, line: bytes) -> str | Document:
+        """Read a JSON object as a document or, where it has no id, as a bare text; raises as ``document`` does."""
+        record = self._read(line)
+        return _string(record, "text") if record.get("id") is None else _document(record)
+
+    def _read(self, line: bytes) -> dict[str, Any]:
+        record = _object(line)
+        unknown = sorted(record.keys() - _KNOWN - self._told)[: _MOST_TOLD - len(self._told)]
+        if unknown:
+            self._told.update(unknown)
+            names = ", ".join(map(reprlib.repr, unknown))
+            print(f"baznashr: warning: fields that no document has are left out: {names}", file=sys.stderr, flush=True)
+        return record
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from baznashr.cli import EXIT_INTERRUPTED
 from baznashr.cli._answers import Answers, paired
 from baznashr.cli._arrivals import Arrivals
 from baznashr.cli._connection import connected
-from baznashr.cli._inputs import Input, parse_document, parse_item, read_inputs
+from baznashr.cli._inputs import Input, Records, read_inputs
 from baznashr.cli._options import AsJson, CorpusName, Jsonl, Quiet
 from baznashr.errors import BaznashrError
 from baznashr.pipeline._policy import UNAVAILABLE
@@ -67,6 +67,7 @@ def watch(
     if new_only:
         arrivals.take_all()
     answers = Answers(json=json, quiet=quiet)
+    records = Records()
 
     def name_of(file: Path) -> str:
         return file.relative_to(folder).as_posix()
@@ -81,7 +82,7 @@ def watch(
             files,
             jsonl=jsonl,
             make=lambda file, text: text if check else Document(id=name_of(file), text=text),
-            parse=parse_item if check else parse_document,
+            parse=records.item if check else records.document,
             name=name_of,
         )
 
