@@ -7,8 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from baznashr_server.cli import app
 from tests.support.texts import article, light_edit, word

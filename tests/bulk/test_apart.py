@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from baznashr.types import Document, Judgement, Verdict
 from baznashr_server.bulk.judging_process import warm_up

@@ -19,7 +19,7 @@ import apsw
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from click.testing import Result
+from typer.testing import Result
 
 from baznashr.errors import InvalidText
 from baznashr_server.bulk import spill

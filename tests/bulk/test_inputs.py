@@ -10,7 +10,7 @@ from threading import Thread
 
 import pyarrow.parquet as pq
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from baznashr.errors import InvalidArgument
 from baznashr_server.bulk import judging, run

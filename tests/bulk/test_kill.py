@@ -15,7 +15,7 @@ from random import Random
 
 import pyarrow.parquet as pq
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from baznashr.errors import StoreError
 from baznashr.types import Document

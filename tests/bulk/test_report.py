@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from baznashr_server.bulk.report import charts
 from baznashr_server.bulk.report.evidence import MOST, pieces

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from click.testing import Result
+from typer.testing import Result
 
 from tests.bulk.conftest import write_lines
 from tests.bulk.test_faults import TEXT, judged, rejects

@@ -9,7 +9,7 @@ from importlib import util
 from pathlib import Path
 
 import pytest
-from click.testing import Result
+from typer.testing import Result
 
 from baznashr.types import Document, Override, OverrideKind, Policy, Verdict
 from baznashr_server.engine import Engine
