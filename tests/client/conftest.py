@@ -4,9 +4,10 @@ import pytest
 
 from baznashr import Client
 from baznashr.testing.pytest_plugin import baznashr_address, baznashr_corpus, baznashr_stub
+from tests.client.guards import guarding, server
 from tests.client.stub import Awaited, Stub, serve
 
-__all__ = ["baznashr_address", "baznashr_corpus", "baznashr_stub"]
+__all__ = ["baznashr_address", "baznashr_corpus", "baznashr_stub", "guarding", "server"]
 
 
 @pytest.fixture
