@@ -1,7 +1,8 @@
 """A Kafka consumer that stores only what is new, with confluent-kafka.
 
 Offsets are committed when each message of a batch is stored, dropped, or on the guard's disk. A consumer that dies
-before that gets the batch again, and the same verdicts with it: store by id.
+before that gets the batch again, and the same verdicts with it: store by id. A message without a value (a tombstone,
+where the topic is compacted) holds no article and is passed over.
 """
 
 import json
@@ -31,7 +32,8 @@ def consume(consumer, guard, store, running, *, batch=64, seconds=1.0):
     while running():
         messages = [message for message in consumer.consume(batch, seconds) if message.error() is None]
         # Without messages too: what waits on disk is judged as soon as the service is back.
-        for document in guard.only_new(map(to_document, messages), on_refused="skip"):
+        articles = (to_document(message) for message in messages if message.value() is not None)
+        for document in guard.only_new(articles, on_refused="skip"):
             store(document)
         if messages:
             consumer.commit(asynchronous=False)

@@ -76,3 +76,28 @@ def test_messages_pass_once_and_in_order(cluster, tmp_path):
             consumer.close()
     assert list(dict.fromkeys(stored)) == [f"d{n}" for n in range(200) if n != 7]
     assert not outages
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_tombstones_are_passed_over(cluster, batch):
+    """Messages without a value, alone in a batch or not, stop nothing, and the group does not get them again."""
+    from kafka_consumer import consume
+
+    producer, address = cluster
+    for value in ("یک", None, "دو", None):
+        producer.produce("news", value and json.dumps({"text": value}), key=value, partition=0)
+    producer.flush(10)
+    place = kafka.TopicPartition("news", 0)
+    stored = []
+    give_up = time.monotonic() + 40
+
+    def running():
+        """Go on until the group has gone beyond the last."""
+        assert time.monotonic() < give_up
+        return consumer.committed([place], timeout=10)[0].offset < 4
+
+    with StubServer() as server, Client(server.address) as client, RepeatGuard(client) as guard:
+        consumer = consumer_of(address)
+        consume(consumer, guard, stored.append, running, batch=batch)
+        consumer.close()
+    assert [document.text for document in stored] == ["یک", "دو"]
