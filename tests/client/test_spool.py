@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import stat
 import subprocess
 import sys
@@ -223,6 +224,19 @@ def test_files_named_like_segments_are_no_spool(folder):
     assert refused.value.reason == "NO_SPOOL"
     assert {path.name for path in folder.iterdir()} == {"20240501.jsonl", "20240502.jsonl"}
     assert (folder / "20240501.jsonl").read_text() == '{"id": "a"}'
+
+
+def test_a_copy_without_its_lock_is_told_how_to_be_one(folder, spool, tmp_path):
+    """Its segments alone could be anybody's files; with an empty lock, as the error says, nothing of it is lost."""
+    spool.append(documents(1, 2, 3))
+    assert take(spool, 1) == documents(1)
+    copy = shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
+    with pytest.raises(errors.SpoolError, match="if this is a copy of a spool, make an empty file lock"):
+        Spool(copy, LIMIT)
+    (copy / "lock").touch()
+    again = Spool(copy, LIMIT)
+    assert take(again, 9) == documents(2, 3)
+    again.close()
 
 
 def test_only_the_owner_may_read(folder, spool):

@@ -159,7 +159,7 @@ class Spool:
         if segment is not None and not (self._folder / "lock").exists():
             raise SpoolError(
                 f"{self._folder} is no spool, and {segment.name} in it would be taken for a part of one: give the "
-                "spool a folder of its own.",
+                "spool a folder of its own or, if this is a copy of a spool, make an empty file lock in it.",
                 reason="NO_SPOOL",
             )
 
