@@ -334,6 +334,13 @@ def test_help_tells_the_exit_codes(command):
     assert f"{EXIT_REPEATED} with --exit-code" in shown
 
 
+def test_version(run):
+    """The version is printed by name, whatever else is asked for."""
+    result = run("--version", "fly")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.startswith(b"baznashr 0.")
+
+
 def test_a_closed_pipe_is_no_crash(stub, address):
     """A reader that has seen enough ends the command without a traceback."""
     stub.answers["BatchCheckTexts"] = judge_batch

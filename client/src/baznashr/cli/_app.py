@@ -143,3 +143,20 @@ def _readable(files: list[Path] | None) -> list[Path]:
 app.command(epilog=EXIT_CODES)(compare)
 app.command(epilog=EXIT_CODES)(watch)
 app.add_typer(corpora, name="corpus")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version  # noqa: PLC0415 - other commands need not wait for it
+
+        print(f"baznashr {version('baznashr')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version, and exit.")
+    ] = False,
+) -> None:
+    pass
