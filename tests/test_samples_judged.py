@@ -1,5 +1,6 @@
 """The service judges the sample articles as an editor would."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from baznashr.types import Document, Judgement, Verdict
 from baznashr_server.engine import Engine
-from tests.articles import samples
+from tests.articles import ROOT, samples
 
 every_sample = pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample["id"])
 
@@ -58,3 +59,15 @@ def test_repetition_and_numbers_are_as_expected(sample: dict[str, Any], judgemen
         assert judgement.matches[0].numbers_changed
     elif judgement.repeated:
         assert not judgement.matches[0].numbers_changed
+
+
+def test_examples_of_the_page_are_what_it_says(judgements: dict[str, Judgement]) -> None:
+    """The page about verdicts names a sample for each, and for the reason that no sample has but a match."""
+    page = (ROOT / "docs" / "judging.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (yes|no) \| `([\w-]+)`.* \| `(\w+)` \|$", page, re.MULTILINE)
+    assert {verdict for verdict, *_ in rows} == set(Verdict)
+    for verdict, repeated, name, reason in rows:
+        judgement = judgements[name]
+        assert (judgement.verdict, judgement.repeated, judgement.reason) == (verdict, repeated == "yes", reason)
+    reason, name, other = re.findall(r"`(\w+)` \([^`]*`OVERLAP`[^`]*the match of `(\w+)` with `(\w+)`", page)[0]
+    assert reason in {match.reason for match in judgements[name].matches if match.document_id == other}
