@@ -24,6 +24,12 @@ def test_help_lists_every_setting() -> None:
     assert [name for name in Settings.model_fields if f"--{name.replace('_', '-')}" not in text] == []
 
 
+def test_help_tells_the_workers_of_this_machine() -> None:
+    """A default that is counted where it runs is shown as the number."""
+    workers = run("serve", "--help").stdout.split("--workers")[1].split("--group")[0]
+    assert f"(default: {Settings.model_fields['workers'].get_default(call_default_factory=True)})" in workers
+
+
 def test_help_does_not_wait_for_the_engine() -> None:
     """The command's module imports nothing that is slow to import."""
     slow = {"numba", "numpy", "grpc", "apsw", "hazm", "prometheus_client", "structlog"}

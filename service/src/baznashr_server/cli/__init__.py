@@ -68,8 +68,9 @@ def _with_a_flag_for_each_setting(command: Callable[..., None]) -> Callable[...,
     for name, field in Settings.model_fields.items():
         flag = "--" + name.replace("_", "-")
         is_switch = field.annotation is bool
-        default = "" if field.is_required() or not field.default else f" (default: {_shown(field.default)})"
-        option = typer.Option(f"{flag}/--no-{flag[2:]}" if is_switch else flag, help=f"{field.description}{default}")
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        shown = f" (default: {_shown(default)})" if default else ""
+        option = typer.Option(f"{flag}/--no-{flag[2:]}" if is_switch else flag, help=f"{field.description}{shown}")
         kind: Any = bool | None if is_switch else str | None  # pydantic reads the string
         flags.append(Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]))
     parameters = [*own, *flags]
