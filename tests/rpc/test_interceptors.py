@@ -69,6 +69,9 @@ class Served:
         labels = dict(zip(("grpc_type", "grpc_service", "grpc_method"), METHODS[method], strict=True))
         return self.metrics.registry.get_sample_value("grpc_server_handled_total", {**labels, "grpc_code": code})
 
+    def refused(self, reason: str) -> float | None:
+        return self.metrics.registry.get_sample_value("baznashr_refusals_total", {"reason": reason})
+
     def messages(self, direction: str, method: str) -> float | None:
         labels = dict(zip(("grpc_type", "grpc_service", "grpc_method"), METHODS[method], strict=True))
         return self.metrics.registry.get_sample_value(f"grpc_server_msg_{direction}_total", labels)
@@ -158,7 +161,7 @@ def test_errors_of_ours_travel_whole(raised: BaznashrError, code: str, label: st
 @pytest.mark.parametrize("defect", [ValueError("/etc/secret"), KeyError("متن"), StoreDamaged("page 7 of /data/x")])
 @pytest.mark.parametrize("method", [CHECK_TEXT, STREAM])
 def test_defects_are_told_apart_by_an_incident_id_only(defect: Exception, method: str) -> None:
-    """The caller gets INTERNAL, a fixed text and an id; the log has the same id with type and place."""
+    """The caller gets INTERNAL, a fixed text and an id, counted so; the log has the same id with type and place."""
 
     async def fail() -> None:
         raise defect
@@ -174,6 +177,7 @@ def test_defects_are_told_apart_by_an_incident_id_only(defect: Exception, method
             sent = f"{error.details()} {read} {read.metadata} {error.debug_error_string()}"
             assert not any(leak in sent for leak in ("secret", "متن", "/data", type(defect).__name__, ".py"))
             assert served.handled("Internal", method) == 1
+            assert served.refused("INTERNAL") == 1
             incident = next(event for event in served.events() if event["event"] == "internal error")
             assert incident["incident_id"] == read.metadata["incident_id"]
             assert type(defect).__name__ in incident["exception"]

@@ -19,6 +19,9 @@ from baznashr_server.settings import SettingsError
 
 log = structlog.get_logger()
 
+INTERNAL = "INTERNAL"
+"""Code and reason that callers read of every failure of the server's own; which it was, the log says alone."""
+
 
 class Trace(Protocol):
     """The span of one call that was chosen to be traced."""
@@ -101,7 +104,7 @@ class Watch:
             yield
         finally:
             if call.code != OK:
-                self._metrics.refuse(call.reason)
+                self._metrics.refuse(INTERNAL if call.code == INTERNAL else call.reason)
             if trace:
                 trace.end(call, subject)
 
