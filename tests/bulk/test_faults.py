@@ -8,7 +8,6 @@ import json
 import lzma
 import shutil
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -184,11 +183,17 @@ def test_a_row_of_too_many_columns_is_one(bulk: Bulk, tmp_path: Path) -> None:
     assert [(row["row"], row["reason"]) for row in rejects(tmp_path / "out")] == [(3, "BROKEN_ROW")]
 
 
-def test_a_line_too_long_within_quotes_is_named(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_field_is_read_by_a_limit_of_its_own() -> None:
+    """What others in the process may read is the same before, between and after the records."""
+    usual = csv.field_size_limit()
+    for record in csv_records(lines([b"id,text\n1," + b"x" * (usual + 1) + b'\n2,"open']), ","):
+        assert csv.field_size_limit() == usual
+        assert bool(record.cells) == (record.line < 3)
+    assert csv.field_size_limit() == usual
+
+
+def test_a_line_too_long_within_quotes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is a record of its own that cannot be read, and the line before it another."""
-    request.addfinalizer(partial(csv.field_size_limit, csv.field_size_limit()))  # which is the process's
     monkeypatch.setattr("baznashr_server.bulk.lines.MAX_LINE_BYTES", 20)
     found = csv_records(lines([b'id,text\n1,"open\n2,', b"x" * 30, b"\n3,good\n"]), ",")
     assert [(record.line, record.cells) for record in found] == [

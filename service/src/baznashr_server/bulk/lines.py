@@ -133,7 +133,6 @@ def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> It
     Raises:
         Whatever *blocks* raises, once all records before were yielded.
     """
-    csv.field_size_limit(MAX_LINE_BYTES)
     source = _Source(blocks)
     dialect = delimiter
     width = 0
@@ -149,7 +148,11 @@ def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> It
                 source._waiting.appendleft(source.taken[0])  # noqa: SLF001 - its other half
                 source.line -= 1
                 continue
-            cells = next(csv.reader(source, delimiter=dialect, strict=True))
+            usual = csv.field_size_limit(MAX_LINE_BYTES)  # the process's, of which this is a guest
+            try:
+                cells = next(csv.reader(source, delimiter=dialect, strict=True))
+            finally:
+                csv.field_size_limit(usual)
         except StopIteration:
             break
         except csv.Error as error:
