@@ -84,8 +84,10 @@ def usable(names: list[str] | None) -> list[Contender]:
     return found
 
 
-def measure(archive: sets.Archive, contenders: list[Contender], asked: argparse.Namespace) -> Iterator[records.Record]:
-    """Yield a record for each contender that got through; they take turns."""
+def measure(
+    archive: sets.Archive, contenders: list[Contender], asked: argparse.Namespace, failed: list[str]
+) -> Iterator[records.Record]:
+    """Yield after each run a record of that contender's rounds so far; they take turns. *failed* takes who fails."""
     costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
     found: dict[str, sets.Scores] = {}
     measured = {contender.name: machine.describe() for contender in contenders}
@@ -104,6 +106,7 @@ def measure(archive: sets.Archive, contenders: list[Contender], asked: argparse.
                     )
                 cost = contender.run(archive, folder)
             except Failed as error:
+                failed.append(f"{contender.name} on {archive.name} {archive.rows:,}")
                 print(f"bulk: {contender.name} failed on {archive.name} {archive.rows:,}: {error}", file=sys.stderr)
                 continue
             print(
@@ -115,8 +118,6 @@ def measure(archive: sets.Archive, contenders: list[Contender], asked: argparse.
             if contender.name not in found:
                 found[contender.name] = sets.scores(archive, contender.copies(archive, folder), asked.seed)
             shutil.rmtree(folder)
-    for contender in contenders:
-        if costs[contender.name]:
             fields = records.record(
                 archive,
                 contender.name,
@@ -136,13 +137,16 @@ def run(asked: argparse.Namespace, work: Path) -> None:
         sys.exit("bulk: nobody is left to be measured")
     measured_on = machine.describe()
     measured_on["command"] = "python -m benchmarks.bulk; each row's own beside it in bulk.json"
+    failed: list[str] = []
     for archive in archives(asked, work):
-        kept = records.merged(records.read(path), measure(archive, contenders, asked))
-        records.write(path, kept)
-        told = records.report(kept)
-        report.save(asked.out / "bulk.md", report.markdown(told, measured_on))
-        plots.save(plots.curve(kept), asked.out / "bulk.svg")
+        for new in measure(archive, contenders, asked, failed):
+            kept = records.merged(records.read(path), [new])
+            records.write(path, kept)
+            report.save(asked.out / "bulk.md", report.markdown(records.report(kept), measured_on))
+            plots.save(plots.curve(kept), asked.out / "bulk.svg")
     report.show(records.report(records.read(path)))
+    if failed:
+        sys.exit(f"bulk: failed: {', '.join(dict.fromkeys(failed))}")
 
 
 def main() -> None:

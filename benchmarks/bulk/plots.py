@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from benchmarks import report
 from benchmarks.bulk.records import OURS, Record
 from benchmarks.bulk.sets import GENERATED
 
@@ -42,6 +44,8 @@ def curve(records: list[Record]) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
+    drawn = StringIO()
     # Without a date and with one salt, the same figures make the same file.
     with rc_context({"svg.hashsalt": "baznashr", "svg.fonttype": "none"}):
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    report.save(path, drawn.getvalue())

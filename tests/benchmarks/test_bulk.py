@@ -65,6 +65,9 @@ class Remembering(Contender):
         del archive, folder
         return {}
 
+    def ready(self) -> None:
+        pass
+
     def version(self) -> str:
         return "1"
 
@@ -73,9 +76,39 @@ def test_every_contender_warms_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Each runs over the first articles before it is timed, and what that leaves is gone."""
     monkeypatch.setattr(contenders, "WARMING", 30)
     contender = Remembering()
-    found = list(measure(archive(tmp_path, 50), [contender], parse(["--rounds", "2"])))
+    found = list(measure(archive(tmp_path, 50), [contender], parse(["--rounds", "2"]), []))
     assert contender.runs == [(30, 30, []), (50, 50, []), (50, 50, [])]
-    assert [one.rounds for one in found] == [2]
+    assert [one.rounds for one in found] == [1, 2]
+
+
+class Ending(Remembering):
+    """A contender whose run ends with an error."""
+
+    name = "ending"
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error
+
+    def run(self, archive: sets.Archive, folder: Path) -> Cost:
+        del archive, folder
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(Failed("status 1"), "ending on generated 50, ending on generated 60"), (SystemExit("to end"), "to end")],
+)
+def test_what_was_measured_stays_whatever_follows(
+    error: BaseException, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows measured before another contender fails, or the run is told to end, are kept, and the command fails."""
+    monkeypatch.setattr("benchmarks.bulk.__main__.CONTENDERS", (Remembering(), Ending(error)))
+    with pytest.raises(SystemExit, match=told):
+        run_bulk(parse(["--no-real", "--sizes", "50,60", "--out", str(tmp_path / "out")]), tmp_path)
+    kept = records.read(tmp_path / "out" / "bulk.json")
+    assert [(one.contender, one.articles) for one in kept][:1] == [("remembering", 50)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["bulk.json", "bulk.md", "bulk.svg"]
 
 
 def test_a_kept_archive_is_that_of_its_seed(tmp_path: Path) -> None:
