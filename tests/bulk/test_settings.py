@@ -1,5 +1,6 @@
 """What is kept, cleaned, sampled, refused, judged against and built; and the lists that other tools read."""
 
+import csv
 import json
 import pickletools
 from collections.abc import Callable
@@ -116,6 +117,18 @@ def test_lists_count_refused_rows_that_have_a_text(bulk: Bulk, tmp_path: Path, f
     remove = tmp_path / "out" / "remove"
     gone = np.fromfile(remove / "datatrove" / "000000.remove", "<u4").tolist()
     assert [[row["id"] for row in some if row["text"]][place] for place in gone] == ["c"]
+
+
+def test_lists_count_rows_of_csv_with_too_many_columns_or_too_few(bulk: Bulk, tmp_path: Path) -> None:
+    """Other tools read those that have a text, so that they shift no later row: what the list removes is the copy."""
+    first, second = (article(Random(f"columns {n}")) for n in range(2))
+    content = f"text,id,n\n{first},many,1,2\n{second},few\n,none,1,2\n{first},a,1\n{second},b,1\n{first},c,1\n"
+    (tmp_path / "in.csv").write_text(content, "utf-8")
+    result = bulk(tmp_path / "in.csv")
+    assert (result.exit_code, len(table(tmp_path / "out"))) == (3, 3)
+    gone = np.fromfile(tmp_path / "out" / "remove" / "datatrove" / "000000.remove", "<u4").tolist()
+    read = [row["id"] for row in csv.DictReader(content.splitlines()) if row["text"]]
+    assert [read[place] for place in gone] == ["c"]
 
 
 def test_against_a_store_that_stays_as_it_is(bulk: Bulk, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ class CsvRecord(NamedTuple):
     line: int
     """The first of the record, from 1."""
     cells: list[str] | None
+    """Also where only their number is wrong."""
     fault: str
 
 
@@ -164,13 +165,13 @@ def csv_records(blocks: Iterator[list[bytes | None]], delimiter: str = "") -> It
         if cells and len(cells) != (width or len(cells)):
             fault = f"The record has {len(cells)} columns, and the header {width}."
             is_torn = len(cells) < width or dialect == "\t"
-            cells = None
         if is_torn:
             source.put_back_all_but_one()
-            cells = _unquoted(source.taken[0], width) if dialect == "\t" else None
+            if dialect == "\t" and (unquoted := _unquoted(source.taken[0], width)):
+                cells, fault = unquoted, ""
         if cells or fault:
             width = width or len(cells or ())
-            yield CsvRecord(line, cells, "" if cells else fault)
+            yield CsvRecord(line, cells, fault)
     if source.error is not None:
         raise source.error
 

@@ -121,6 +121,8 @@ class Reader:
         rows, documents, raws, kept_places, rejects = [], [], [], [], []
         for number, raw, reason, message in group:
             if reason:
+                if raw:  # a row of too many columns, or too few, is one to other tools
+                    places.next(has_text=self._has_text(parsed(raw, self.fields)))
                 rejects.append(Reject(number, "", reason, message))
                 continue
             try:
@@ -269,6 +271,7 @@ def check_has_letters(text: str) -> None:
 class RawRecord(NamedTuple):
     number: int
     raw: bytes
+    """Empty where the row cannot be read at all."""
     reason: str
     message: str
 
@@ -344,7 +347,8 @@ def _csv(data: Iterator[bytes], delimiter: str) -> Iterator[RawRecord]:
             _refuse_twins(header)
         else:
             try:
-                yield RawRecord(line, orjson.dumps(dict(zip(header, cells, strict=True))), "", "")
+                raw = orjson.dumps(dict(zip(header, cells, strict=not fault)))
+                yield RawRecord(line, raw, BROKEN if fault else "", fault)
             except TypeError:
                 yield RawRecord(line, b"", ENCODING, "The record is not of the encoding.")
 
