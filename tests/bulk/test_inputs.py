@@ -45,6 +45,18 @@ def test_a_dry_run_leaves_an_unfinished_run_alone(bulk: Bulk, tmp_path: Path) ->
     assert bulk(source).exit_code == 0
 
 
+def test_a_run_that_another_release_began_is_refused(bulk: Bulk, tmp_path: Path) -> None:
+    """It is said which release goes on with it, and that another folder begins anew."""
+    source = write_lines(tmp_path / "in.jsonl", rows("another release", 40))
+    interrupt(source, tmp_path / "out")
+    plan = tmp_path / "out" / "work" / "plan.json"
+    plan.write_text(json.dumps(json.loads(plan.read_text("utf-8")) | {"version": "0.0.1"}), "utf-8")
+    result = bulk(source)
+    assert result.exit_code == 1
+    assert "differs in: version. Give the same command to release 0.0.1 to go on with it;" in result.output
+    assert f"give another --out, or remove {tmp_path / 'out'}, to begin anew" in result.output
+
+
 def test_a_run_that_cannot_begin_leaves_nothing(bulk: Bulk, tmp_path: Path) -> None:
     """Where the fields are wrong no folder is made, and what was there stays."""
     source = write_lines(tmp_path / "in.jsonl", [{"zzz": TEXT}])

@@ -66,9 +66,10 @@ class State:
         noted = found.get("settings", {})
         differing += [name for name in settings if noted.get(name) != settings[name]]
         if differing:
+            release = f" to release {found.get('version')}" if "version" in differing else ""
             raise InvalidArgument(
-                f"{self.folder} holds an unfinished run that differs in: {', '.join(differing)}. Give the same command "
-                "to go on with it, or remove the folder to begin anew.",
+                f"{self.folder} holds an unfinished run that differs in: {', '.join(differing)}. Give the same command"
+                f"{release} to go on with it; give another --out, or remove {self.folder.parent}, to begin anew.",
                 reason="OTHER_RUN",
             )
         self.is_resumed = True
