@@ -46,11 +46,11 @@ def identifier(index: int) -> str:
 
 def row(article: Article) -> Row:
     return {
-        "id": identifier(article.index),
+        "id": identifier(article.number),
         "title": article.title,
         "text": article.text,
         "source": f"source-{article.source:03d}",
-        "published_at": (START + article.index * APART).isoformat(),
+        "published_at": (START + article.number * APART).isoformat(),
         "kind": str(article.kind),
         "of": "" if article.origin is None else identifier(article.origin),
     }

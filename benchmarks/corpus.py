@@ -58,7 +58,7 @@ SHARES = {Kind.NEW: 0.75, Kind.EXACT: 0.05, Kind.EDITED: 0.15, Kind.TEMPLATE: 0.
 
 
 class Article(NamedTuple):
-    index: int
+    number: int
     kind: Kind
     origin: int | None
     """The article it copies; None for new ones and bulletins."""
@@ -171,7 +171,7 @@ class ArticleModel:
         match kind:
             case Kind.EXACT:
                 assert origin is not None
-                return self.article(origin)._replace(index=index, kind=kind, origin=origin)
+                return self.article(origin)._replace(number=index, kind=kind, origin=origin)
             case Kind.EDITED:
                 assert origin is not None
                 pieces = self._edited(self._words(origin, WORDS), self._random(index, EDITS))

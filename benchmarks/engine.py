@@ -36,7 +36,7 @@ SOURCES = {source: f"{PEER}, {source}" for source in ("from text", "hash values 
 
 def document(article: Article) -> Document:
     source = f"source-{article.source}"
-    return Document(id=f"d{article.index}", text=article.text, title=article.title, source=source)
+    return Document(id=f"d{article.number}", text=article.text, title=article.title, source=source)
 
 
 class Feed:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from itertools import batched, islice
 from pathlib import Path
 
+from benchmarks.corpus import Article
 from benchmarks.machine import ROOT
 from benchmarks.report import Bar, Cell, Options, Report, Table
 from benchmarks.stock import Stock
@@ -36,7 +37,7 @@ def peak_bytes() -> int:
     return int(found[1]) * 1024
 
 
-def grow_tables(articles: Iterable, *, passages: bool) -> dict[str, int]:
+def grow_tables(articles: Iterable[Article], *, passages: bool) -> dict[str, int]:
     """Enter what the engine would, and return what the index says its parts take."""
     from baznashr_server.index.corpus_index import CorpusIndex
     from baznashr_server.limits import MAX_BATCH_DOCUMENTS
@@ -53,7 +54,7 @@ def grow_tables(articles: Iterable, *, passages: bool) -> dict[str, int]:
     return {name: part.memory_bytes for name, part in parts.items()}
 
 
-def grow_datasketch(articles: Iterable) -> dict[str, int]:
+def grow_datasketch(articles: Iterable[Article]) -> dict[str, int]:
     from benchmarks.engine import DictLoop, document
 
     loop = DictLoop()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import batched
 from pathlib import Path
 from statistics import median
@@ -167,7 +167,7 @@ async def measure(servers: dict[str, Running], feed: Feed, options: Options) -> 
         for name, server in servers.items():
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
             stub = ingest_service_pb2_grpc.IngestServiceStub(channel)
-            arms[name] = Arm(server, lambda r, stub=stub: stub.BatchIngestDocuments(r, metadata=METADATA, timeout=120))
+            arms[name] = Arm(server, partial(stub.BatchIngestDocuments, metadata=METADATA, timeout=120))
         end = None
         while end is None or time.perf_counter() < end:
             round_ = requests(feed.take(BATCH * BATCHES))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from baznashr_server.text.canonical import canonicalise, canonicalise_all
 from benchmarks import peers
 from benchmarks.corpus import equal_length_texts
 from benchmarks.measure import Timing, interleave
-from benchmarks.report import Bar, Options, Report, Table
+from benchmarks.report import Bar, Cell, Options, Report, Table
 
 CHARS = 2000
 PAIRS = 300
@@ -36,7 +37,7 @@ def signature_of(text: str) -> U32:
     return sign(shingle_sequence(canonicalise(text).letters))
 
 
-def each(function: Callable[..., object], *columns: list) -> Callable[[], object]:
+def each(function: Callable[..., object], *columns: list[Any]) -> Callable[[], object]:
     """Return the work of calling *function* on every row of *columns*."""
     if len(columns) == 1:
         (items,) = columns
@@ -88,7 +89,7 @@ def stages(texts: list[str]) -> Works:
 
 def timing_table(title: str, timings: dict[str, Timing], names: list[str], ours: str, theirs: str) -> Table:
     """Return the rows *names*, compared with the rows *ours* and *theirs*."""
-    rows = [
+    rows: list[list[Cell]] = [
         [
             name,
             median(timings[name].cpu),
@@ -105,7 +106,7 @@ def timing_table(title: str, timings: dict[str, Timing], names: list[str], ours:
 
 
 def stage_table(timings: dict[str, Timing], names: list[str]) -> Table:
-    rows = [
+    rows: list[list[Cell]] = [
         [name, median(timings[name].cpu), min(timings[name].cpu), timings[WHOLE].times_as_fast_as(timings[name])]
         for name in [*names, WHOLE]
     ]
@@ -135,7 +136,7 @@ def accuracy(texts: list[str], seed: int) -> Table:
     raw = [exact_jaccard(*pair) for pair in pairs]
     canonical = [exact_jaccard(*(canonicalise(text).text() for text in pair)) for pair in pairs]
     expected = float(np.mean([(2 * j * (1 - j) / (np.pi * peers.NUM_PERM)) ** 0.5 for j in canonical]))
-    rows = []
+    rows: list[list[Cell]] = []
     for peer in [ours, *peers.all_from_text()]:
         exact = canonical if peer is ours else raw
         estimates = [peer.jaccard(peer.sketch(one), peer.sketch(other)) for one, other in pairs]

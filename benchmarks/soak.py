@@ -38,9 +38,9 @@ def documents(count: int, seed: int, chars: int) -> Iterator[Document]:
     """Yield articles published one after another, the last one now."""
     start = datetime.now(UTC) - timedelta(days=STREAM_DAYS)
     for article in islice(ArticleModel(seed, mean_chars=chars).articles(), count):
-        published = start + timedelta(days=STREAM_DAYS * article.index / count)
+        published = start + timedelta(days=STREAM_DAYS * article.number / count)
         yield Document(
-            str(article.index), article.text, title=article.title, source=str(article.source), published_at=published
+            str(article.number), article.text, title=article.title, source=str(article.source), published_at=published
         )
 
 
@@ -67,7 +67,7 @@ def sample(
 
 def stream(options: argparse.Namespace, folder: Path) -> list[dict[str, float]]:
     """Feed the stream in batches, with a single call between them that is timed; stop when the time is up."""
-    series = []
+    series: list[dict[str, float]] = []
     calls: list[float] = []
     done = 0
     every = options.documents // POINTS

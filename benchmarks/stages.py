@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -14,7 +15,7 @@ from baznashr_server.index.corpus_index import CorpusIndex
 from baznashr_server.index.lookup import Lookup, Query, Reach
 from baznashr_server.judge.align import shingle_table
 from baznashr_server.judge.body import Body, prepare
-from baznashr_server.judge.comparison import compare
+from baznashr_server.judge.comparison import Comparison, compare
 from baznashr_server.judge.repetition import find_repetition
 from baznashr_server.limits import MAX_CANDIDATES
 from baznashr_server.profile import FA_1
@@ -43,7 +44,7 @@ def indexed_entries(articles: Iterable[Article], *, passages: bool = True) -> It
     for article in articles:
         if article.kind is not Kind.EXACT:
             own = passages and article.kind is not Kind.EDITED
-            yield entry(article.index + 1, fingerprint(article.text), passages=own)
+            yield entry(article.number + 1, fingerprint(article.text), passages=own)
 
 
 def body(article: Article) -> Body:
@@ -84,8 +85,12 @@ def text_works(articles: list[Article], model: ArticleModel) -> dict[str, Callab
         "decompress a stored text": lambda: [decompress(frame) for frame in frames],
     }
     for name, some in pairs(model, len(articles)).items():
-        works[f"compare with {name}"] = lambda some=some: [compare(judged, stored) for judged, stored in some]
+        works[f"compare with {name}"] = partial(_compare_each, some)
     return works
+
+
+def _compare_each(bodies: list[tuple[Body, Body]]) -> list[Comparison]:
+    return [compare(judged, stored) for judged, stored in bodies]
 
 
 def stage_table(timings: dict[str, Timing], title: str, notes: str) -> Table:
@@ -150,7 +155,7 @@ def document_row(number: int, article: Article, made: Fingerprint) -> DocumentRo
     return DocumentRow(
         row=number,
         corpus=1,
-        id=f"{number}-{article.index}",
+        id=f"{number}-{article.number}",
         digest=made.digest_bytes,
         arrived=number,
         published=None,

@@ -29,12 +29,14 @@ SIGMA = 0.0
 
 
 def document(article: Article) -> Document:
-    return Document(f"d{article.index}", article.text, title=article.title, source=f"source-{article.source}")
+    return Document(f"d{article.number}", article.text, title=article.title, source=f"source-{article.source}")
 
 
 def home(seed: int) -> Path:
-    """Return the folder of the files, which another model or seed does not share."""
-    model = hashlib.sha256(Path(corpus.__file__).read_bytes()).hexdigest()[:12]
+    """Return the folder of the files, which another model, form or seed does not share."""
+    model = hashlib.sha256(b"".join(Path(source).read_bytes() for source in (corpus.__file__, __file__))).hexdigest()[
+        :12
+    ]
     return Path(tempfile.gettempdir()) / "baznashr-articles" / f"{model}-{seed}"
 
 

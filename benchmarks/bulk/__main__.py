@@ -118,15 +118,15 @@ def measure(
             if contender.name not in found:
                 found[contender.name] = sets.scores(archive, contender.copies(archive, folder), asked.seed)
             shutil.rmtree(folder)
-            fields = records.record(
+            yield records.record(
                 archive,
                 contender.name,
                 contender.version(),
                 contender.settings,
                 costs[contender.name],
                 found[contender.name],
+                measured[contender.name],
             )
-            yield records.Record(**fields, measured=measured[contender.name])
 
 
 def run(asked: argparse.Namespace, work: Path) -> None:

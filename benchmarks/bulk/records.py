@@ -40,22 +40,28 @@ class Record:
 
 
 def record(
-    archive: Archive, name: str, version: str, settings: str, costs: list[Cost], scores: Scores
-) -> dict[str, object]:
-    """Return the fields of a Record but for where it was measured."""
-    return {
-        "archive": archive.name,
-        "articles": archive.rows,
-        "megabytes": round(archive.megabytes, 1),
-        "contender": name,
-        "version": version,
-        "settings": settings,
-        "wall": round(median(cost.wall for cost in costs), 2),
-        "cpu": round(median(cost.cpu for cost in costs), 2),
-        "peak_mib": round(max(cost.peak_mib for cost in costs), 1),
-        "rounds": len(costs),
-        "scores": {name: round(value, 5) for name, value in scores.items()},
-    }
+    archive: Archive,
+    name: str,
+    version: str,
+    settings: str,
+    costs: list[Cost],
+    scores: Scores,
+    measured: dict[str, str],
+) -> Record:
+    return Record(
+        archive=archive.name,
+        articles=archive.rows,
+        megabytes=round(archive.megabytes, 1),
+        contender=name,
+        version=version,
+        settings=settings,
+        wall=round(median(cost.wall for cost in costs), 2),
+        cpu=round(median(cost.cpu for cost in costs), 2),
+        peak_mib=round(max(cost.peak_mib for cost in costs), 1),
+        rounds=len(costs),
+        scores={name: round(value, 5) for name, value in scores.items()},
+        measured=measured,
+    )
 
 
 def read(path: Path) -> list[Record]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from benchmarks import ending, machine, report
 from benchmarks.__main__ import RESULTS
 from benchmarks.quality import curve, data, noise, pairs, plots, samples, stream
@@ -36,7 +38,7 @@ def shortened(found: data.Data) -> data.Data:
     return replace(found, documents=kept, line=f"{found.line}; of the stream {len(kept):,}")
 
 
-def run(asked: argparse.Namespace) -> tuple[report.Report, dict[str, plots.Figure]]:
+def run(asked: argparse.Namespace) -> tuple[report.Report, dict[str, Figure]]:
     found, count = data.load(), asked.articles
     if asked.quick:
         found, count = shortened(found), count // 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ Shingler = Callable[[str], set[str]]
 
 
 @cache
-def _hazm():
+def _hazm() -> tuple[Any, Any]:
     from hazm import Normalizer, WordTokenizer
 
     return Normalizer(), WordTokenizer()

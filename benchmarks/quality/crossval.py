@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from statistics import mean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,11 +80,11 @@ class Grid:
     @classmethod
     def of(cls, judged: Sequence[JudgedPair]) -> Grid:
         defaults = asdict(Thresholds())
-        settings = [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
+        settings: list[dict[str, Any]] = [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
         settings.sort(key=lambda s: sum(value != defaults[name] for name, value in s.items()))
         thresholds = [Thresholds(**setting) for setting in settings]
         policy = Policy()
-        return cls(thresholds, np.array([called_by(judged, t, policy) for t in thresholds]))
+        return cls(thresholds, np.array([called_by(judged, t, policy) for t in thresholds], bool))
 
     def chooser(self, true: Bools) -> Choose:
         """Choose the thresholds with the best F1; of equal ones those nearest the defaults."""

@@ -6,6 +6,7 @@ import random
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baznashr_server.index.bands import BANDS, ROWS, band_keys, candidate_probability
 from baznashr_server.sketch.fingerprint import fingerprint
@@ -44,11 +45,12 @@ def measure(data: Data, count: int, seed: int) -> list[Bin]:
         found.append((similarity, bands, bands or passages, candidate_probability(similarity)))
     values = np.array(found, np.float64)
     place = np.minimum((values[:, 0] * BINS).astype(int), BINS - 1)
-    return [
-        Bin(*(m := values[place == b].mean(axis=0).tolist())[:1], int((place == b).sum()), *m[1:])
-        for b in range(BINS)
-        if (place == b).any()
-    ]
+    return [_mean(some) for b in range(BINS) if (some := values[place == b]).size]
+
+
+def _mean(values: NDArray[np.float64]) -> Bin:
+    similarity, by_bands, by_either, expected = values.mean(axis=0).tolist()
+    return Bin(similarity, len(values), by_bands, by_either, expected)
 
 
 def table(bins: list[Bin]) -> Table:

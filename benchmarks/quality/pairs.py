@@ -124,7 +124,7 @@ def called_table(results: PairResults) -> Table:
 
 
 def verdict_table(results: PairResults) -> Table:
-    counts: dict[str, Counter[Verdict]] = defaultdict(Counter)
+    counts: dict[str, dict[Verdict, float]] = defaultdict(lambda: dict.fromkeys(Verdict, 0.0))
     for judged in results.judged:
         for direction in judged.directions:
             counts[judged.pair.label][direction.verdict] += 1 / len(judged.directions)

@@ -71,7 +71,7 @@ def closest_new(data: Data, judgements: dict[str, Judgement], count: int) -> lis
                 x = compared(data, id_, ids[candidate.row])
                 closeness = max(x.judged_cover.share, x.stored_cover.share, x.similarity)
                 found.append((closeness, Item(id_, ids[candidate.row], x)))
-        index.add(Entry(row, made.digest_bytes, made.signature, made.passages, made.letters.size, row))
+        index.add(Entry(row, made.digest_bytes, made.signature, made.passages, made.size, row))
     best = {}
     for closeness, item in sorted(found, key=lambda entry: entry[0]):
         best[item.id] = (closeness, item)

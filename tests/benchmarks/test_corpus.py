@@ -69,7 +69,7 @@ def test_exact_copies_repeat_an_earlier_new_article(articles: list[Article]) -> 
     copies = [article for article in articles if article.kind is Kind.EXACT]
     for copy in copies:
         assert copy.origin is not None
-        assert copy.origin < copy.index
+        assert copy.origin < copy.number
         assert articles[copy.origin].kind is Kind.NEW
         assert articles[copy.origin].text == copy.text
 

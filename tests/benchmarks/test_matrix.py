@@ -67,7 +67,7 @@ def test_the_stock_is_the_models_articles() -> None:
     files = {path: path.stat().st_mtime_ns for path in stock.home(5).iterdir()}
     assert len(files) == 2
     articles = Stock(5).articles()
-    assert [(one.index, one.kind, one.text) for one, _ in zip(articles, range(3), strict=False)] == [
+    assert [(one.number, one.kind, one.text) for one, _ in zip(articles, range(3), strict=False)] == [
         (number, model.kind(number), model.article(number).text) for number in range(3)
     ]
     assert files == {path: path.stat().st_mtime_ns for path in stock.home(5).iterdir()}
