@@ -328,8 +328,10 @@ COMMANDS = [[], ["check"], ["ingest"], ["compare"], ["watch"], ["status"], ["cor
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_help_tells_the_exit_codes(command):
-    """Every command's help names the exit codes."""
-    shown = " ".join(CliRunner().invoke(app, [*command, "--help"]).stdout.split())
+    """Every command's help names the exit codes, and is the same for both options that ask for it."""
+    asked, too = (CliRunner().invoke(app, [*command, option]).stdout for option in ("--help", "-h"))
+    assert asked == too
+    shown = " ".join(asked.split())
     assert "Exit codes: 0 all was answered" in shown
     assert f"{EXIT_REPEATED} with --exit-code" in shown
 

@@ -36,6 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Ask a Baznashr server whether Persian texts are new, copied or republished.\n\n" + EXIT_CODES,
 )
 

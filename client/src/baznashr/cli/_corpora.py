@@ -49,9 +49,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete a corpus and all its documents."""
-    documents = client.corpus_stats(name).documents
+    count = client.corpus_stats(name).documents
     if not yes:
+        documents = "1 document" if count == 1 else f"{count:,} documents"
         if not sys.stdin.isatty():
-            raise typer.BadParameter(f"{name} holds {documents:,} documents: give --yes to delete them.")
-        typer.confirm(f"Delete {name} and its {documents:,} documents?", abort=True)
+            raise typer.BadParameter(f"{name} holds {documents}: give --yes to delete what it holds.")
+        typer.confirm(f"Delete {name} and its {documents}?", abort=True)
     client.delete_corpus(name)
