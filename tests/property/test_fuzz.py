@@ -24,6 +24,8 @@ from baznashr_server.rpc.methods import METHODS
 from tests.contract import strategies
 from tests.support.server import ServerProcess, serving
 
+pytestmark = pytest.mark.timeout(3600)
+
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "20000"))
 """Of each test in the long form."""
 TEXT = "انبار مرکزی غله استان با ظرفیت سی هزار تن پس از دو سال کار ساختمانی آماده پذیرش گندم کشاورزان شد."
