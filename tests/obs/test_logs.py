@@ -1,5 +1,6 @@
 """Logs: their shape, and that no article text gets into them."""
 
+import contextlib
 import io
 import json
 import logging
@@ -47,6 +48,17 @@ def test_lines_are_json_with_what_is_bound() -> None:
     event = json.loads(line)
     assert event.pop("timestamp").endswith("Z")
     assert event == {"event": "call", "level": "info", "seconds": 0.5, "trace_id": "t1", "document_id": "خبر-۱"}
+
+
+def test_what_the_log_does_not_take_fails_nothing() -> None:
+    """On a full disk, or without standard error, lines are lost and whoever wrote them goes on."""
+    with open("/dev/full", "w", encoding="utf-8", buffering=1) as full:  # noqa: PTH123 - as standard error is opened
+        for stream in (full, None):
+            logs.configure("json", "info", stream)
+            structlog.get_logger().info("call failed")
+            logging.getLogger("library").warning("unheard")
+        with contextlib.suppress(OSError):
+            full.close()
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

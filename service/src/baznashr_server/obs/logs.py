@@ -6,7 +6,8 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
-from typing import TextIO
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict
@@ -18,14 +19,35 @@ _CALLER_LEFT = "ExecuteBatchError raised in core by servicer method"
 _WITHHELD = "(withheld: may quote a text)"
 
 
+class _Lenient:
+    """Drops what *stream* does not take, on a full disk or as a pipe that nobody reads: no call fails for its log."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        if self._stream is not None:  # closed from the beginning
+            with suppress(OSError):
+                self._stream.write(text)
+
+    def isatty(self) -> bool:
+        return self._stream is not None and self._stream.isatty()
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            with suppress(OSError):
+                self._stream.flush()
+
+
 def configure(
-    log_format: str, level: str, stream: TextIO = sys.stderr, count: Callable[[str], None] | None = None
+    log_format: str, level: str, stream: TextIO | None = sys.stderr, count: Callable[[str], None] | None = None
 ) -> None:
     """Set up logging for the process; libraries' own lines take the same shape.
 
     Args:
         count: Told the level of each line.
     """
+    lenient = cast("TextIO", _Lenient(stream))
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -33,17 +55,17 @@ def configure(
         *([_counting(count)] if count else []),
     ]
     structlog.configure(
-        processors=[*shared, *_rendering(log_format, stream)],
+        processors=[*shared, *_rendering(log_format, lenient)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(lenient),
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(lenient)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_withhold_quotes, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(log_format, stream),
+                *_rendering(log_format, lenient),
             ],
         )
     )
