@@ -101,6 +101,27 @@ def test_keys_that_grpc_cannot_serve_with_are_refused(
             read_certificates(chain, file, None)
 
 
+@pytest.mark.parametrize(
+    ("key", "algorithm", "another", "said"),
+    [
+        (ec.generate_private_key(ec.SECP256R1()), "2a8648ce3d0201", "2a8648ce3d0209", "is not the key"),
+        (ec.generate_private_key(ec.SECP256R1()), "2a8648ce3d030107", "2a8648ce3d030177", "is not the key"),
+        (rsa.generate_private_key(65537, 2048), "2a864886f70d0101010500", "2a864886f70d01010a3000", "cannot read it"),
+    ],
+    ids=["unknown kind", "unknown curve", "RSA-PSS"],
+)
+def test_certificates_that_grpc_cannot_read_are_refused(
+    tmp_path: Path, key: CertificateIssuerPrivateKeyTypes, algorithm: str, another: str, said: str
+) -> None:
+    """A key in a form that is unknown, or that BoringSSL does not take, is told before gRPC fails to show it."""
+    chain, file = self_signed(tmp_path, key, starts_in=timedelta(days=-1))
+    plain = x509.load_pem_x509_certificate(chain.read_bytes()).public_bytes(Encoding.DER)
+    changed = plain.replace(bytes.fromhex(algorithm), bytes.fromhex(another))
+    chain.write_bytes(x509.load_der_x509_certificate(changed).public_bytes(Encoding.PEM))
+    with pytest.raises(AccessError, match=said):
+        read_certificates(chain, file, None)
+
+
 def test_a_certificate_of_tomorrow_is_refused(tmp_path: Path) -> None:
     """Clients would refuse it, so it is told beforehand."""
     chain, file = self_signed(tmp_path, ec.generate_private_key(ec.SECP256R1()), starts_in=timedelta(days=1))

@@ -36,6 +36,8 @@ def test_the_command_makes_what_the_file_takes(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[[token]\n", "is no TOML"),
+        (f"token = {'[' * 5000}", "is no TOML"),
+        (f"token = {'9' * 5000}", "is no TOML"),
         ("[[tokens]]\n", "tokens: no such key"),
         (entry("a") + "corpus = ['news']\n", "entry 1: corpus: no such key"),
         (entry("a") + entry("b", []), "entry 2: scopes: "),
@@ -50,6 +52,7 @@ def test_the_command_makes_what_the_file_takes(tmp_path: Path) -> None:
         (entry("a") + entry("a").replace('"a"', '"b"'), "the same token: a, b"),
         ("".join(entry(f"a{n}") for n in range(MAX_TOKENS + 1)), "token: "),
         ('[[token]]\nname = "a"\nscopes = ["read"]\nfile = "missing"\n', "missing cannot be read: No such file"),
+        ('[[token]]\nname = "a"\nscopes = ["read"]\nfile = "a\\u0000"\n', "cannot be read: embedded null"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:

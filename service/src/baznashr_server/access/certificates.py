@@ -50,8 +50,10 @@ def read_certificates(chain: Path, key: Path, client_ca: Path | None) -> Certifi
         raise AccessError(
             f"{key} is of a kind that gRPC cannot serve with: take EC P-256 or P-384, or RSA of 2048 bits"
         )
-    if _bytes_of(public) != _bytes_of(shown[0].public_key()):
+    if not _is_key_of(public, shown[0]):
         raise AccessError(f"{key} is not the key of the first certificate in {chain}")
+    if _algorithm_of(public) not in shown[0].public_bytes(Encoding.DER):
+        raise AccessError(f"{chain} states its key as gRPC cannot read it, for RSA-PSS or with its curve spelt out")
     now = datetime.now(UTC)
     if shown[0].not_valid_after_utc <= now:
         raise AccessError(f"{chain} expired on {shown[0].not_valid_after_utc:%Y-%m-%d %H:%M} UTC")
@@ -77,5 +79,19 @@ def _certificates(content: bytes, path: Path) -> list[x509.Certificate]:
         raise AccessError(f"{path} holds no certificate in PEM") from None
 
 
+def _is_key_of(public: PublicKeyTypes, certificate: x509.Certificate) -> bool:
+    try:
+        return _bytes_of(public) == _bytes_of(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):  # of a kind that nobody knows, as this one is not
+        return False
+
+
 def _bytes_of(public: PublicKeyTypes) -> bytes:
     return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _algorithm_of(public: PublicKeyTypes) -> bytes:
+    """Return the first of the two parts of a public key in DER, in the plain form of its kind."""
+    whole = _bytes_of(public)
+    start = 2 + (whole[1] & 0x7F if whole[1] & 0x80 else 0)
+    return whole[start : start + 2 + whole[start + 1]]

@@ -37,6 +37,8 @@ def read(path: Path) -> bytes:
             content = file.read(MAX_SECRET_FILE_BYTES + 1)
     except OSError as error:
         raise AccessError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a name that no file can have
+        raise AccessError(f"{str(path)!r} cannot be read: {error}") from None
     if len(content) > MAX_SECRET_FILE_BYTES:
         raise AccessError(f"{path} has more than {MAX_SECRET_FILE_BYTES >> 20} MiB")
     return content

@@ -98,9 +98,13 @@ def read_tokens(path: Path) -> tuple[Tokens, list[str]]:
         AccessError: A file cannot be read, a key is unknown, a value is refused, or two entries are one.
     """
     try:
-        entries = _File.model_validate(tomllib.loads(read(path).decode())).token
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(read(path).decode())
+    except AccessError:
+        raise
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number too long, of brackets too deep
         raise AccessError(f"{path} is no TOML: {error}") from None
+    try:
+        entries = _File.model_validate(content).token
     except ValidationError as error:
         raise AccessError("\n".join(f"{path}: {_sentence(violation)}" for violation in error.errors())) from None
     warnings = [exposure(path)]
