@@ -154,6 +154,28 @@ def test_output_that_is_closed_is_not_asked_for() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+LONG = "x" * 300
+"""No file can be called so; to look for one fails as in a folder that only another user may enter."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["verify", LONG], 1, f"{LONG}/baznashr.sqlite3: "),
+        (["restore", LONG, "data"], 1, f"{LONG}: "),
+        (["tune", "--data", LONG], 1, f"{LONG}/baznashr.sqlite3: "),
+        (["check-config", "--data", LONG], 2, f"data: {LONG}: "),
+        (["check-config", "--data", "d", "--config", LONG], 2, f"config: {LONG}: "),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_files_that_cannot_be_looked_at_end_with_a_sentence(arguments: list[str], code: int, sentence: str) -> None:
+    """The file and the reason are told, without traceback; settings that name it are wrong usage."""
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == f"baznashr-server: {sentence}File name too long\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help_is_at_hand(arguments: list[str]) -> None:
     """Without a command, or asked for help, the commands are listed."""

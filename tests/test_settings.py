@@ -43,6 +43,7 @@ TLS = {"tls_certificate": "c", "tls_private_key": "k"}
     ("flags", "sentence"),
     [
         ({}, "data: must be set"),
+        ({"data": ""}, "data: must name a folder"),
         ({"data": "d", "worker": 1}, "worker: no such setting"),
         ({"data": "d", "workers": 0}, "workers: "),
         ({"data": "d", "listen": "50051"}, "listen: '50051' is no HOST:PORT"),
@@ -85,7 +86,7 @@ def test_insecure_allows_any_address() -> None:
     assert load({"data": "d", "listen": "0.0.0.0:1", "insecure": True}).listen == Address("0.0.0.0", 1)
 
 
-@pytest.mark.parametrize("text", ["nonsense = 1\n", "data = \n", "workers = 'many'\n"])
+@pytest.mark.parametrize("text", ["nonsense = 1\n", "data = \n", "workers = 'many'\n", f"data = {'[' * 5000}"])
 def test_bad_files_are_refused(tmp_path: Path, text: str) -> None:
     """Unknown keys, broken TOML and wrong types in a file are errors, not ignored."""
     with pytest.raises(SettingsError):

@@ -74,6 +74,12 @@ def _address(value: object) -> Address | None:
     return Address.parse(value) if value else None
 
 
+def _folder(value: object) -> object:
+    if value == "":  # which would be the folder that the process happens to be started in
+        raise ValueError("must name a folder")
+    return value
+
+
 def _names(value: object) -> object:
     return tuple(filter(None, value.split(","))) if isinstance(value, str) else value
 
@@ -105,7 +111,7 @@ def _endpoint(value: str) -> str:
 _Text = PlainSerializer(lambda value: "" if value is None else str(value), return_type=str)
 AddressSetting = Annotated[Address, BeforeValidator(_address), _Text]
 OptionalAddressSetting = Annotated[Address | None, BeforeValidator(_address), _Text]
-Folder = Annotated[Path, _Text]
+Folder = Annotated[Path, BeforeValidator(_folder), _Text]
 OptionalFolder = Annotated[Path | None, BeforeValidator(lambda value: value or None), _Text]
 OptionalFile = OptionalFolder
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
@@ -254,14 +260,18 @@ def load(flags: Mapping[str, Any] | None = None, *, file: Path | None = None) ->
         SettingsError: A value is refused, a setting is unknown, or the file cannot be read.
     """
     _refuse_unknown_variables()
-    if file is not None and not file.is_file():
+    try:
+        is_file = file is None or file.is_file()
+    except OSError as error:
+        raise SettingsError(f"config: {file}: {error.strerror}") from None
+    if not is_file:
         raise SettingsError(f"config: {file} is no file")
     sourced = type("Settings", (Settings,), {"_file": file, "__module__": __name__})
     try:
         settings: Settings = sourced(**dict(flags or {}))
     except ValidationError as error:
         raise SettingsError("\n".join(_sentence(violation) for violation in error.errors())) from None
-    except ValueError as error:  # the TOML file does not parse
+    except (ValueError, RecursionError) as error:  # the TOML file does not parse
         raise SettingsError(f"config: {file}: {error}") from None
     return settings
 

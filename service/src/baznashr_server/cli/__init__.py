@@ -120,8 +120,11 @@ def check_config(config: Config = None, print_config: PrintConfig = False, **fla
     Exit code 2 and the reasons where they cannot.
     """
     settings = _load(config, flags)
-    if settings.data.exists() and not settings.data.is_dir():
-        _fail(f"data: {settings.data} is no folder", 2)
+    try:
+        if settings.data.exists() and not settings.data.is_dir():
+            _fail(f"data: {settings.data} is no folder", 2)
+    except OSError as error:
+        _fail(f"data: {settings.data}: {error.strerror}", 2)
     if settings.traces:
         from baznashr_server.obs.watch import require_otel  # noqa: PLC0415 - see above
 
@@ -194,6 +197,9 @@ def main() -> None:
             if sys.stdout is not None:  # closed from the beginning
                 sys.stdout.flush()
     except OSError as error:
+        if error.filename is not None:  # of a file that this user may not read, such as another's data folder
+            print(f"baznashr-server: {error.filename}: {error.strerror}", file=sys.stderr)
+            sys.exit(1)
         if _takes_output():
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would tell of its own last try, too
