@@ -153,6 +153,21 @@ def test_files_that_the_owner_cannot_use(data: Path) -> None:
         assert examine(data)[0] == WELL
 
 
+def test_what_goes_while_it_looks(data: Path) -> None:
+    """A file that was listed and is gone, as beside a running server, and a process that ends, are no faults."""
+    (data / "tables" / "gone.new").symlink_to(data / "nothing")
+    assert said(examine(data)[1], "permissions", "ok")
+    assert [finding.check for finding in process.examine(4194305)] == ["descriptors"]
+
+
+def test_an_authority_that_is_not_there(tmp_path: Path) -> None:
+    """A file of --ca that cannot be read is found broken, like that of --token-file."""
+    for flag in ("--ca", "--token-file"):
+        code, found = examine("--server", "127.0.0.1:1", flag, tmp_path / "none.pem")
+        assert code == SOME_BROKEN
+        assert "none.pem" in said(found, "server", "broken")
+
+
 def test_another_format(data: Path) -> None:
     """A store of a later release, or of a stranger, is named with both formats."""
     run_sql(data, "PRAGMA user_version=99")

@@ -139,7 +139,6 @@ def _of_server(address: str, token_file: Path | None, ca: Path | None) -> Iterat
             token = token_file.read_text(encoding="utf-8").strip() if token_file else None
             tls = TLS(ca_file=ca) if ca else None
             client = stack.enter_context(Client(address, timeout=10, token=token, tls=tls))
+            yield from examine_calls(client)  # at whose first call the file of --ca is read
         except (OSError, ValueError) as error:
             yield broken("server", str(error), "check --server, --token-file and --ca")
-            return
-        yield from examine_calls(client)

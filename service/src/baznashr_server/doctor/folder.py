@@ -53,7 +53,10 @@ def _permissions(data: Path) -> Findings:
     folder = data.stat()
     wrong = False
     for path in (data, *sorted(data.rglob("*"))):
-        status = path.stat()
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # removed a moment ago, by the server that has the folder open
+            continue
         mode = stat.S_IMODE(status.st_mode)
         if path.name == LAST_BACKUP:  # whoever takes backups made it, and who serves reads no more than its time
             continue

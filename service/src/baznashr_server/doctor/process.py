@@ -54,7 +54,10 @@ def _files(pid: int) -> Findings:
 
 
 def _memory(pid: int) -> Findings:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:  # it has just ended
+        return
     used = next((int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS:")), 0)
     most = memory_limit(pid)
     said = f"{size(used)} of {size(most)} are in use"
