@@ -1,20 +1,31 @@
 """The server in one process with the engine: what it says before there is one, and what when it cannot write."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from baznashr.errors import Unavailable
 from baznashr.types import Policy
-from baznashr.v1 import check_service_pb2, check_service_pb2_grpc, corpus_service_pb2, corpus_service_pb2_grpc
+from baznashr.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
+    check_service_pb2,
+    check_service_pb2_grpc,
+    corpus_service_pb2,
+    corpus_service_pb2_grpc,
+)
 from baznashr_server.access.protection import Protection
 from baznashr_server.engine import Engine
 from baznashr_server.obs.metrics import Metrics
+from baznashr_server.rpc.backups import Backups
 from baznashr_server.rpc.listening import ListenError
 from baznashr_server.rpc.methods import SERVICES
 from baznashr_server.rpc.server import Server
@@ -74,6 +85,38 @@ def test_an_address_that_is_not_ours_is_refused(tmp_path: Path) -> None:
                 pass
 
     asyncio.run(test())
+
+
+def test_a_backup_that_nobody_waits_for_may_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its caller has left, a backup that is refused is no error of the server's own."""
+    begun, may_end = Event(), Event()
+
+    def take(*_: object) -> None:
+        begun.set()
+        may_end.wait(10)
+        raise Unavailable("Another backup is being taken.")
+
+    monkeypatch.setattr(Backups, "take", take)
+    untold: list[dict[str, object]] = []
+
+    async def test() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: untold.append(context))
+        async with started(tmp_path / "data") as (server, metrics, channel):
+            with await asyncio.to_thread(Engine.open, tmp_path / "data") as engine:
+                server.serve(engine)
+                call = admin_service_pb2_grpc.AdminServiceStub(channel).BackupStore(
+                    admin_service_pb2.BackupStoreRequest()
+                )
+                assert await asyncio.to_thread(begun.wait, 10)
+                call.cancel()
+                while metrics.registry.get_sample_value("baznashr_calls_running", {"lane": "single"}):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                may_end.set()
+                await server.stop()
+
+    asyncio.run(test())
+    gc.collect()
+    assert untold == []
 
 
 def test_a_page_of_corpora_ends_by_size(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from baznashr.v1 import admin_service_pb2_grpc
 from baznashr_server.engine import Engine
 from baznashr_server.rpc.backups import Backups
 from baznashr_server.rpc.interception import Context
-from baznashr_server.rpc.runner import Runner
+from baznashr_server.rpc.runner import Runner, outlasting
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
@@ -43,5 +43,5 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
 
     async def BackupStore(self, request: pb.BackupStoreRequest, context: Context) -> pb.BackupStoreResponse:
         # In a thread of its own: the engine's are for calls that last milliseconds.
-        backup = asyncio.to_thread(self._backups.take, self._runner.engine, request.name)
-        return pb.BackupStoreResponse(backup=wire.backup_to_message(await asyncio.shield(backup)))
+        backup = asyncio.create_task(asyncio.to_thread(self._backups.take, self._runner.engine, request.name))
+        return pb.BackupStoreResponse(backup=wire.backup_to_message(await outlasting(backup)))

@@ -107,6 +107,10 @@ def standing_aside[Item](engine: Engine, items: Iterable[Item]) -> Iterator[Item
 
 async def finished[Answer](work: Future[Answer]) -> Answer:
     """Wait for *work*, which goes on if the call that waits is cancelled: a write is never cut in half."""
-    waiting = asyncio.wrap_future(work)
-    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
-    return await asyncio.shield(waiting)
+    return await outlasting(asyncio.wrap_future(work))
+
+
+async def outlasting[Answer](work: asyncio.Future[Answer]) -> Answer:
+    """Wait for *work*, which goes on if the call that waits is cancelled."""
+    work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
+    return await asyncio.shield(work)
