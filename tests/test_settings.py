@@ -49,6 +49,8 @@ TLS = {"tls_certificate": "c", "tls_private_key": "k"}
         ({"data": "d", "listen": "50051"}, "listen: '50051' is no HOST:PORT"),
         ({"data": "d", "listen": ":50051"}, "listen: "),
         ({"data": "d", "listen": "127.0.0.1:70000"}, "listen: "),
+        ({"data": "d", "metrics": "a..b:9464"}, "metrics: 'a..b' is no name of a host"),
+        ({"data": "d", "traces": f"http://{'a' * 64}:4317"}, "is no name of a host"),
         ({"data": "d", "listen": "0.0.0.0:50051"}, "say --insecure"),
         ({"data": "d", "listen": "[::]:50051"}, "say --insecure"),
         ({"data": "d", "listen": "db.example:50051"}, "say --insecure"),

@@ -49,6 +49,10 @@ class Address:
         host = host.removeprefix("[").removesuffix("]")
         if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
             raise ValueError(f"{text!r} is no HOST:PORT")
+        try:
+            host.encode("idna")  # as whoever looks it up does, with an error that no caller expects
+        except UnicodeError:
+            raise ValueError(f"{host!r} is no name of a host") from None
         return cls(host, int(port))
 
     @property
