@@ -1,5 +1,6 @@
 """The file of tokens: what it may hold, what is said of mistakes, and who is found by it."""
 
+import os
 import re
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:
     assert said in str(refused.value)
     assert str(tmp_path) in str(refused.value)
     assert not re.search("[0-9a-f]{64}", str(refused.value))
+
+
+def test_a_pipe_is_refused() -> None:
+    """A shell's <(command) would be read once, and be empty, so that nobody may call, a second later."""
+    reads, writes = os.pipe()
+    os.write(writes, entry("a").encode())
+    os.close(writes)
+    try:
+        with pytest.raises(AccessError, match=r"^/dev/fd/\d+ cannot be read: a pipe gives what it holds once"):
+            read_tokens(Path(f"/dev/fd/{reads}"))
+    finally:
+        os.close(reads)
 
 
 def test_tokens_may_lie_in_files_of_their_own(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +31,11 @@ def read(path: Path) -> bytes:
     """Return what the file holds.
 
     Raises:
-        AccessError: It cannot be read, or is far larger than such a file is.
+        AccessError: It cannot be read, again and again, or is far larger than such a file is.
     """
     try:
+        if path.is_fifo():
+            raise OSError(errno.ESPIPE, "a pipe gives what it holds once, and this is read again while serving")
         with path.open("rb") as file:
             content = file.read(MAX_SECRET_FILE_BYTES + 1)
     except OSError as error:
