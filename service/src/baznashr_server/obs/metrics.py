@@ -213,7 +213,7 @@ class CallMetrics:
             self.slow.labels(stage)
         self.refusals = Counter(
             "baznashr_refusals_total",
-            "Calls that ended in an error, by its reason; those without one of ours are counted as OTHER.",
+            "Calls and stream items that ended in an error, by its reason; those without one of ours are OTHER.",
             ["reason"],
             registry=registry,
         )
