@@ -9,9 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import apsw
 import pytest
 
-from baznashr.errors import DataFolderInUse, InvalidArgument, TextNotKept
+from baznashr.errors import DataFolderInUse, InvalidArgument, StoreError, TextNotKept
 from baznashr.types import Document, Verdict
 from baznashr_server.engine import Engine
 from baznashr_server.engine import reindex as module
@@ -58,6 +59,23 @@ def test_an_interrupted_run_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert reindex(folder, "fa-1", progress=lambda _, n, __: done.append(n)) == (COUNT, COUNT - 16)
     assert done == [24, 32, 40]
     assert verify(folder).faults == []
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(apsw.FullError, "cannot be written .*; the next run goes on where this stopped$"), (apsw.CorruptError, "read")],
+)
+def test_a_bad_disk_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[apsw.Error], said: str) -> None:
+    """A full disk, and a damaged page, end the run with a sentence; with room made it can go on."""
+
+    def fail(*_: object) -> None:
+        raise error("of the disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(renewal, "put", fail)
+        with pytest.raises(StoreError, match=said):
+            reindex(folder, "fa-1b")
+    assert reindex(folder, "fa-1b") == (COUNT, COUNT)
 
 
 def test_what_cannot_be_done_is_refused(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """A data folder has one owner."""
 
+import errno
 import os
 import signal
 import stat
@@ -105,3 +106,16 @@ def test_an_unusable_path_is_refused(tmp_path: Path, where: str) -> None:
     with pytest.raises(StoreError, match="cannot be used as a data folder") as refused:
         DataFolder.acquire(tmp_path / where)
     assert refused.value.reason == "DATA_FOLDER_UNUSABLE"
+
+
+def test_a_full_disk_is_no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not even the owner's number can be written, that is said, and the folder is left free."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", full)
+        with pytest.raises(StoreError, match="cannot be used as a data folder: No space left on device"):
+            DataFolder.acquire(tmp_path)
+    DataFolder.acquire(tmp_path).release()

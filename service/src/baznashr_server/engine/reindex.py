@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from baznashr.errors import InvalidArgument, TextNotKept
+from baznashr.errors import InvalidArgument, StoreError, TextNotKept
 from baznashr_server.engine.verify import Progress, document_faults, held_folder
 from baznashr_server.engine.writer import Changes
 from baznashr_server.profile import PROFILE_OF, PROFILES, Profile
@@ -20,7 +20,7 @@ from baznashr_server.sketch.fingerprint import fingerprint
 from baznashr_server.store import renewal
 from baznashr_server.store.codec import array_to_blob, decompress
 from baznashr_server.store.consistency import all_rows
-from baznashr_server.store.schema import connect
+from baznashr_server.store.schema import connect, describe, is_damage, unusable
 from baznashr_server.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,11 @@ def reindex(path: Path, profile: str, *, progress: Progress = lambda *_: None) -
                 with closing(connect(folder.database, writable=True)) as connection:
                     return _in_place(store, connection, progress)
             return _beside(store.connection, wanted, progress)
+    except apsw.Error as error:
+        if is_damage(error):
+            raise unusable(folder.database, error) from error
+        failure = f"{folder.database} cannot be written ({describe(error)}); the next run goes on where this stopped"
+        raise StoreError(failure, reason="DATA_FOLDER_UNUSABLE") from error
     finally:
         folder.release()
 

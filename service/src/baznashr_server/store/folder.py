@@ -32,6 +32,10 @@ def _make(folder: Path) -> None:
         sync_folder(path.parent)
 
 
+def _unusable(folder: Path, error: OSError) -> StoreError:
+    return StoreError(f"{folder} cannot be used as a data folder: {error.strerror}", reason="DATA_FOLDER_UNUSABLE")
+
+
 class DataFolder:
     """An exclusively held folder. The lock is the kernel's (flock): it goes with the process, however that ends."""
 
@@ -52,9 +56,7 @@ class DataFolder:
             _make(folder)
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(
-                f"{folder} cannot be used as a data folder: {error.strerror}", reason="DATA_FOLDER_UNUSABLE"
-            ) from error
+            raise _unusable(folder, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -63,8 +65,12 @@ class DataFolder:
             raise DataFolderInUse(
                 f"{folder} is in use by process {pid}; a data folder has one owner at a time", metadata={"pid": pid}
             ) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:  # the disk is full
+            os.close(lock)
+            raise _unusable(folder, error) from error
         return cls(folder, lock)
 
     @property
