@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
@@ -80,13 +81,14 @@ def test_series_are_bounded_and_sum_up() -> None:
     assert labels == {"default", OTHERS}
 
 
-def test_a_census_that_fails_is_taken_again() -> None:
-    """A damaged store is told by other means; the thread goes on."""
+@pytest.mark.parametrize("error", [StoreDamaged("a page"), apsw.FullError("no room to sort in")])
+def test_a_census_that_fails_is_taken_again(error: Exception) -> None:
+    """A damaged store is told by other means, and what is unforeseen by the log; the thread goes on."""
     tries = threading.Semaphore(0)
 
     def fail() -> dict[str, Census]:
         tries.release()
-        raise StoreDamaged("a page")
+        raise error
 
     collector = CensusCollector(fail, [], 0.01)
     collector.start()

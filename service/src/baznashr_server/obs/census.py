@@ -53,6 +53,8 @@ class CensusCollector(Collector):
                 self._taken = time.time()
             except BaznashrError as error:
                 log.warning("no census was taken: %s", error.reason)
+            except Exception:  # such as no room for a sort's temporary file: the next may be taken
+                log.exception("no census was taken")
             rest = max(self._seconds, LEAST_REST * (time.monotonic() - begun))
 
     def collect(self) -> Iterable[Metric]:
