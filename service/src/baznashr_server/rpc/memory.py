@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -31,6 +32,7 @@ class Ceiling:
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
+        self._held = 0
         self._is_reached = False
         self._next = self._next_line = 0.0
 
@@ -41,11 +43,12 @@ class Ceiling:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + LOOK_SECONDS
-            held = held_bytes()
-            self._is_reached = held > self._most
+            with suppress(OSError):  # where no descriptor is left, what was seen last counts
+                self._held = held_bytes()
+            self._is_reached = self._held > self._most
             if self._is_reached and now >= self._next_line:
                 self._next_line = now + LINE_SECONDS
-                log.warning("no documents are taken: memory", held_bytes=held, max_bytes=self._most)
+                log.warning("no documents are taken: memory", held_bytes=self._held, max_bytes=self._most)
         if self._is_reached:
             raise Unavailable(
                 "The server holds as much memory as it may (max_memory_mib); checks and deletions go on.",
