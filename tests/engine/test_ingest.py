@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from baznashr.errors import BaznashrError, DocumentIdReused, InvalidBatch
+from baznashr.errors import BaznashrError, DocumentIdReused, InternalError, InvalidBatch
 from baznashr.types import Document, IndexPolicy, Policy, Verdict
 from baznashr_server import limits
 from baznashr_server.engine import Engine
+from baznashr_server.engine.findings import Outcome
+from baznashr_server.engine.judging import Judge
 from tests.engine.conftest import NewShelf, Shelf
 from tests.judge.parts import text
 from tests.support.audit import audit_engine
@@ -112,6 +115,26 @@ def test_a_batch_is_stored_whole_or_not_at_all(shelf: Shelf, batch: list[Documen
     assert shelf.engine.corpus_stats(shelf.name) == before
     assert shelf.check(OTHER).verdict is Verdict.NEW
     assert shelf.engine.ingest_batch([Document("b", OTHER)], shelf.name)[0].verdict is Verdict.NEW
+
+
+def test_a_batch_that_fails_over_a_replacement_stores_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a replacement cannot be judged, what came before it in the batch is taken back too."""
+    shelf.put(STORY, "old")
+    judge, judged = Judge.judge, []
+
+    def fail_at_last(*args: Any, **kwargs: Any) -> Outcome:
+        judged.append(args)
+        if len(judged) == 2:
+            raise MemoryError
+        return judge(*args, **kwargs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Judge, "judge", fail_at_last)
+        with pytest.raises(InternalError):
+            shelf.engine.ingest_batch([Document("new", OTHER), Document("old", OTHER)], shelf.name, replace=True)
+    assert shelf.documents == 1
+    assert shelf.check(STORY).verdict is Verdict.EXACT
+    audit_engine(shelf.engine)
 
 
 def test_a_refused_batch_does_not_move_the_clock(new_shelf: NewShelf) -> None:

@@ -202,15 +202,17 @@ def test_rollback_leaves_nothing(store: Store) -> None:
 
 
 def test_a_savepoint_undoes_its_part_alone(store: Store) -> None:
-    """What came before the savepoint stays in the transaction, as does what a released one wrote."""
+    """What came before it stays in the transaction, and what a released one wrote; one inside it goes with it."""
     with transaction(store):
         kept = insert(store, document_row(id="kept"))
-        store.savepoint()
+        store.savepoint("part")
         insert(store, document_row(id="undone"))
-        store.rollback_to_savepoint()
-        store.savepoint()
+        store.savepoint("inner")
+        insert(store, document_row(id="undone with it"))
+        store.rollback_to_savepoint("part")
+        store.savepoint("part")
         released = insert(store, document_row(id="released"))
-        store.release_savepoint()
+        store.release_savepoint("part")
     assert list(store.indexed_documents(1)) == [indexed(kept), indexed(released)]
 
 

@@ -186,16 +186,16 @@ class Ingest:
         mark = self.changes.mark()
         self.gathered.evidence[number].pop(stored.row, None)
         self.are_outdated = True
-        self.store.savepoint()
+        self.store.savepoint("version")
         # As it is now: what was replaced before it in this batch may have promoted it.
         current = self.store.document_at(stored.row) or stored
         clusters.remove(self.store, self.bodies, self.changes, self.corpus, current)
         outcome = judge()
         if keeps_old:
-            self.store.rollback_to_savepoint()
+            self.store.rollback_to_savepoint("version")
             self.changes.undo(mark)
         else:
-            self.store.release_savepoint()
+            self.store.release_savepoint("version")
         return outcome
 
     def _insert(self, number: int, judgement: Judgement, cluster: int | None, now: int) -> DocumentRow:

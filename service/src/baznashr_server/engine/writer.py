@@ -278,16 +278,16 @@ class Writer:
     def _apply(self, work: Work, changes: Changes) -> object:
         """Return the answer of one change, or the error for which it alone was taken back."""
         mark = changes.mark()
-        self._store.savepoint()
+        self._store.savepoint("change")
         try:
             answer = work(changes)
         except (apsw.Error, StoreDamaged):
             raise
         except Exception as error:  # noqa: BLE001 - the others of the group are not to suffer for it
-            self._store.rollback_to_savepoint()
+            self._store.rollback_to_savepoint("change")
             changes.undo(mark)
             return error if isinstance(error, BaznashrError) else _internal(error)
-        self._store.release_savepoint()
+        self._store.release_savepoint("change")
         return answer
 
     def _fail(self, error: Exception, group: list[_Order], changes: Changes) -> None:

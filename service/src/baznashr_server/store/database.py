@@ -118,15 +118,16 @@ class Database:
         if self._writer.in_transaction:
             self._writer.execute("ROLLBACK")
 
-    def savepoint(self) -> None:
-        self._change().execute("SAVEPOINT one")
+    def savepoint(self, name: str) -> None:
+        """Begin a part that can be taken back alone, with all parts inside it, which have other names."""
+        self._change().execute(f"SAVEPOINT {name}")
 
-    def release_savepoint(self) -> None:
-        self._writer.execute("RELEASE one")
+    def release_savepoint(self, name: str) -> None:
+        self._writer.execute(f"RELEASE {name}")
 
-    def rollback_to_savepoint(self) -> None:
+    def rollback_to_savepoint(self, name: str) -> None:
         self._forget_inserts()
-        self._writer.execute("ROLLBACK TO one; RELEASE one")
+        self._writer.execute(f"ROLLBACK TO {name}; RELEASE {name}")
 
     def _change(self) -> apsw.Connection:
         """Return the writer's connection with all rows inserted that were to be."""
