@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from baznashr.errors import BaznashrError, CorpusExists, CorpusNotFound, DocumentIdReused
-from baznashr.types import Document, Policy, Verdict
+from baznashr.errors import BaznashrError, CorpusExists, CorpusNotFound, DocumentIdReused, DocumentNotFound
+from baznashr.types import Document, Override, OverrideKind, Policy, Verdict
 from baznashr_server.engine import Engine
+from baznashr_server.engine.changes import Change
+from baznashr_server.engine.writer import Changes
+from tests.lifecycle.content import wait_until
 from tests.support.audit import audit_engine
 from tests.support.texts import article
 
@@ -89,6 +92,33 @@ def test_nothing_is_stored_in_a_corpus_that_is_gone(engine: Engine, name: str) -
     assert all(isinstance(work.exception(), CorpusNotFound) for work in queued if work.exception())
     if name == "default":
         assert engine.corpus_stats().verdicts["NEW"] == min(1, engine.corpus_stats().documents)
+
+
+@pytest.mark.parametrize("name", ["default", "news"])
+def test_no_word_is_kept_of_a_corpus_that_is_gone(engine: Engine, name: str) -> None:
+    """An override queued behind the deletion of its corpus is refused, though documents of that one are still there."""
+    if name != "default":
+        engine.create_corpus(name)
+    engine.ingest(Document("before", TEXT), name)
+    is_held, release = threading.Event(), threading.Event()
+
+    def hold(_: Changes) -> None:
+        is_held.set()
+        release.wait()
+
+    with ThreadPoolExecutor(3) as pool:
+        pool.submit(engine._change, Change(hold))
+        try:
+            assert is_held.wait(10)
+            deletion = pool.submit(engine.delete_corpus, name)
+            wait_until(lambda: engine._writer.waiting == 1)
+            word = pool.submit(engine.override, Override("before", OverrideKind.PIN_CANONICAL, note="secret"), name)
+            wait_until(lambda: engine._writer.waiting == 2)
+        finally:
+            release.set()
+        deletion.result()
+        assert isinstance(word.exception(), DocumentNotFound if name == "default" else CorpusNotFound)
+    assert not engine._store._rows("all", "SELECT * FROM overrides", ())
 
 
 def dropped(engine: Engine) -> set[int]:

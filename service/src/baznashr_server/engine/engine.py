@@ -382,10 +382,10 @@ class Engine:
         Raises:
             DocumentNotFound: The document or its target is not stored.
         """
-        loaded = self._corpora[corpus]
         validation.check_override(override)
 
         def apply(changes: Changes) -> Override:
+            loaded = self._corpora[corpus]  # now, since it may have been deleted while the change waited
             return override_from_row(apply_override(self._store, changes, loaded, override, now_micros()))
 
         return cast("Override", self._change(Change(apply)))
