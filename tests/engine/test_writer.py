@@ -4,8 +4,10 @@ import logging
 from pathlib import Path
 from random import Random
 
+import apsw
 import pytest
 
+from baznashr.errors import ReadOnly
 from baznashr.types import Document
 from baznashr_server.engine import Engine, tables, upkeep
 from baznashr_server.engine.changes import Change
@@ -56,3 +58,19 @@ def test_a_snapshot_that_fails_is_done_without(
         assert engine.corpus_stats().documents == 10
         assert len(engine._corpora["default"].index) == 10
     assert _logged(caplog, "no snapshot of the tables was written: MemoryError")
+
+
+def test_a_deletion_that_fails_leaves_the_tables_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables that were not in memory when it began hold the document that is stored still."""
+
+    def fail() -> None:
+        raise apsw.FullError("database or disk is full")
+
+    text = article(Random(4))
+    with Engine.open(tmp_path / "data") as engine:
+        engine.ingest(Document("a", text))
+        engine._corpora["default"].unload()
+        monkeypatch.setattr(engine._store, "commit", fail)
+        with pytest.raises(ReadOnly):
+            engine.delete("a")
+        assert engine.check(text).canonical_id == "a"

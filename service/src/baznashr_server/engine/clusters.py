@@ -133,6 +133,7 @@ def read(store: Store, row: DocumentRow, limit: int) -> Cluster:
 
 def remove(store: Store, bodies: BodyCache, changes: Changes, corpus: LoadedCorpus, row: DocumentRow) -> None:
     """Delete a document and settle its cluster. The corpus's clock stays where it is, also over a restart."""
+    index = corpus.index  # first: tables filled when the row is gone would lack it where that is taken back
     if corpus.newest is not None and min(row.time, row.arrived) >= corpus.newest:
         store.keep_clock(row.corpus, corpus.newest)
     store.delete_document(row.row)
@@ -140,7 +141,7 @@ def remove(store: Store, bodies: BodyCache, changes: Changes, corpus: LoadedCorp
     changes.after_commit += [partial(_count, corpus, -1), partial(bodies.drop, row.row)]
     leave(store, changes, corpus, row)
     # Once what takes its place is there, for checks to find the one or the other.
-    if corpus.index.holds(row.row, row.digest):
+    if index.holds(row.row, row.digest):
         changes.remove(corpus, entry_of(row))
 
 
