@@ -34,9 +34,8 @@ def document(article: Article) -> Document:
 
 def home(seed: int) -> Path:
     """Return the folder of the files, which another model, form or seed does not share."""
-    model = hashlib.sha256(b"".join(Path(source).read_bytes() for source in (corpus.__file__, __file__))).hexdigest()[
-        :12
-    ]
+    sources = (Path(source).read_bytes() for source in (corpus.__file__, __file__))
+    model = hashlib.sha256(b"".join(sources)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / "baznashr-articles" / f"{model}-{seed}"
 
 

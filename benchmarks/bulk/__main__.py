@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks import ending, machine, report
+from benchmarks import ending, figures, machine, report
 from benchmarks.__main__ import RESULTS
 from benchmarks.bulk import plots, records, sets
 from benchmarks.bulk.contenders import CONTENDERS, Contender
@@ -143,7 +143,7 @@ def run(asked: argparse.Namespace, work: Path) -> None:
             kept = records.merged(records.read(path), [new])
             records.write(path, kept)
             report.save(asked.out / "bulk.md", report.markdown(records.report(kept), measured_on))
-            plots.save(plots.curve(kept), asked.out / "bulk.svg")
+            figures.save(plots.curve(kept), asked.out / "bulk.svg")
     report.show(records.report(records.read(path)))
     if failed:
         sys.exit(f"bulk: failed: {', '.join(dict.fromkeys(failed))}")

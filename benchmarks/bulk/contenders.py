@@ -103,8 +103,8 @@ class Baznashr(Contender):
         return version("baznashr-server")
 
     def run(self, archive: Archive, folder: Path) -> Cost:
-        inputs: list[str | Path] = [archive.articles, "--out", folder / "out", "--no-report"]
-        return run([sys.executable, "-m", "baznashr_server", "bulk", *inputs], log=folder / "log", cwd=folder)
+        command = (sys.executable, "-m", "baznashr_server", "bulk", archive.articles, "--out", folder / "out")
+        return run((*command, "--no-report"), log=folder / "log", cwd=folder)
 
     def copies(self, archive: Archive, folder: Path) -> Copies:
         from pyarrow import parquet
@@ -128,14 +128,14 @@ class TextDedup(Contender):
     def run(self, archive: Archive, folder: Path) -> Cost:
         settings = TEXT_DEDUP.format(articles=json.dumps(str(archive.articles)), threshold=THRESHOLD, cores=CORES)
         (folder / "config.toml").write_text(settings, encoding="utf-8")
-        command: list[str | Path] = [environments.python(self.name), "-m", "text_dedup.minhash"]
+        command = (environments.python(self.name), "-m", "text_dedup.minhash")
         # A cache of its own, so that no run finds what another has computed.
         environment = {**OFFLINE, "HF_HOME": str(folder / "hf"), "TMPDIR": str(folder)}
         return run(command, log=folder / "log", cwd=folder, environment=environment)
 
     def copies(self, archive: Archive, folder: Path) -> Copies:
         del archive  # Its row numbers are the file's.
-        command: list[str | Path] = [environments.python(self.name), "-c", AS_JSON, folder / "out" / "clusters.pickle"]
+        command = (environments.python(self.name), "-c", AS_JSON, folder / "out" / "clusters.pickle")
         clusters = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
         return {int(row): first for row, first in clusters.items() if int(row) != first}
 
@@ -147,7 +147,7 @@ class Datatrove(Contender):
     def run(self, archive: Archive, folder: Path) -> Cost:
         script = INSIDE / "datatrove_minhash.py"
         shards = archive.shards(CORES)
-        command: list[str | Path] = [environments.python(self.name), script, shards, folder / "out", str(CORES)]
+        command = (environments.python(self.name), script, shards, folder / "out", str(CORES))
         return run(command, log=folder / "log", cwd=folder, environment={**OFFLINE, "HF_HOME": str(folder / "hf")})
 
     def copies(self, archive: Archive, folder: Path) -> Copies:
@@ -169,8 +169,8 @@ class Datasketch(Contender):
 
     def run(self, archive: Archive, folder: Path) -> Cost:
         script = INSIDE / "datasketch_loop.py"
-        command: list[str | Path] = [environments.python(self.name), script, archive.articles, folder / "out"]
-        return run([*command, str(THRESHOLD)], log=folder / "log", cwd=folder)
+        command = (environments.python(self.name), script, archive.articles, folder / "out", str(THRESHOLD))
+        return run(command, log=folder / "log", cwd=folder)
 
     def copies(self, archive: Archive, folder: Path) -> Copies:
         del archive  # Its row numbers are the file's.

@@ -37,11 +37,10 @@ def python(name: str) -> Path:
         return interpreter
     uv = ROOT / ".uv" / "uv"
     print(f"bulk: making an environment for {name} (the first time takes a minute)", file=sys.stderr)
-    commands: list[list[str | Path]] = [
-        [uv, "venv", "--clear", "--python", sys.executable, home],
-        [uv, "pip", "sync", "--compile-bytecode", "--python", interpreter, lock],
-    ]
-    for command in commands:
+    for command in (
+        (uv, "venv", "--clear", "--python", sys.executable, home),
+        (uv, "pip", "sync", "--compile-bytecode", "--python", interpreter, lock),
+    ):
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except OSError as error:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from io import StringIO
-from pathlib import Path
-
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks import report
 from benchmarks.bulk.records import OURS, Record
 from benchmarks.bulk.sets import GENERATED
 
@@ -41,11 +36,3 @@ def curve(records: list[Record]) -> Figure:
         if place == 1 and axes.get_lines():
             axes.legend(fontsize=8)
     return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    drawn = StringIO()
-    # Without a date and with one salt, the same figures make the same file.
-    with rc_context({"svg.hashsalt": "baznashr", "svg.fonttype": "none"}):
-        figure.savefig(drawn, format="svg", metadata={"Date": None})
-    report.save(path, drawn.getvalue())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from baznashr.types import Verdict
 from baznashr_server.index.bands import candidate_probability
+from benchmarks.figures import save as save_figure
 from benchmarks.quality import curve, noise, pairs
 from benchmarks.quality.scoring import score
 
@@ -80,6 +80,5 @@ def _figure(title: str, x: str, y: str, *, height: float = 4.2) -> tuple[Figure,
 
 def save(figures: dict[str, Figure], out: Path) -> None:
     """Write each figure as `quality-<name>.svg`; equal results give equal files."""
-    with rc_context({"svg.hashsalt": "baznashr", "svg.fonttype": "none"}):
-        for name, figure in figures.items():
-            figure.savefig(out / f"quality-{name}.svg", metadata={"Date": None})
+    for name, figure in figures.items():
+        save_figure(figure, out / f"quality-{name}.svg")
