@@ -6,7 +6,7 @@ import json
 import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from baznashr.types import Document
 
 STDIN = Path("-")
 _FIELDS = ("title", "source", "url")
-_KNOWN = frozenset(("id", "text", *_FIELDS, "published_at", "labels"))
+_KNOWN = frozenset(field.name for field in fields(Document))
 _MOST_TOLD = 20
 """Of unknown fields: where names are made of values, each line has new ones."""
 

@@ -97,10 +97,9 @@ def read_tokens(path: Path) -> tuple[Tokens, list[str]]:
     Raises:
         AccessError: A file cannot be read, a key is unknown, a value is refused, or two entries are one.
     """
+    data = read(path)
     try:
-        content = tomllib.loads(read(path).decode())
-    except AccessError:
-        raise
+        content = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of a number too long, of brackets too deep
         raise AccessError(f"{path} is no TOML: {error}") from None
     try:

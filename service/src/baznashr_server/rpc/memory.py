@@ -33,7 +33,6 @@ class Ceiling:
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
         self._held = 0
-        self._is_reached = False
         self._next = self._next_line = 0.0
 
     def check(self) -> None:
@@ -45,11 +44,10 @@ class Ceiling:
             self._next = now + LOOK_SECONDS
             with suppress(OSError):  # where no descriptor is left, what was seen last counts
                 self._held = held_bytes()
-            self._is_reached = self._held > self._most
-            if self._is_reached and now >= self._next_line:
+            if self._held > self._most and now >= self._next_line:
                 self._next_line = now + LINE_SECONDS
                 log.warning("no documents are taken: memory", held_bytes=self._held, max_bytes=self._most)
-        if self._is_reached:
+        if self._held > self._most:
             raise Unavailable(
                 "The server holds as much memory as it may (max_memory_mib); checks and deletions go on.",
                 reason="OVERLOADED",
